@@ -1,0 +1,49 @@
+"""The first-party components, delivered through the same entry-point group as anyone's.
+
+One line a component: kind, name, where it lives. Nothing is imported before it is used.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from rnd1lib import hookimpl
+
+
+@hookimpl
+def rnd1_register(register: Any) -> None:
+    """Every component that ships with rnd1lib."""
+    register.attention_mask("bidirectional", "rnd1_plugins.attention_masks.bidirectional:Bidirectional")
+    register.attention_mask("causal", "rnd1_plugins.attention_masks.causal:Causal")
+
+    register.noise("linear", "rnd1_plugins.noise.linear:Linear")
+    register.noise("cosine", "rnd1_plugins.noise.cosine:Cosine")
+
+    register.objective("mdlm", "rnd1_plugins.objectives.mdlm:Mdlm")
+    register.objective("a2d_shift", "rnd1_plugins.objectives.a2d_shift:A2dShift")
+    register.objective("autoregressive", "rnd1_plugins.objectives.autoregressive:Autoregressive")
+
+    register.lr_groups("uniform", "rnd1_plugins.lr_groups.uniform:Uniform")
+    register.lr_groups("attention_first", "rnd1_plugins.lr_groups.attention_first:AttentionFirst")
+
+    register.sampler("rnd1_entropy", "rnd1_plugins.samplers.rnd1_entropy:Rnd1Entropy")
+    register.sampler("llada", "rnd1_plugins.samplers.llada:Llada")
+
+    register.model("qwen3", "rnd1_plugins.models.qwen3:Qwen3")
+    register.model("qwen3_moe", "rnd1_plugins.models.qwen3_moe:Qwen3Moe")
+
+    register.data("python_docs", "rnd1_plugins.data.python_docs:PythonDocs")
+    register.data("text", "rnd1_plugins.data.text:Text")
+    register.data("jsonl", "rnd1_plugins.data.jsonl:Jsonl")
+
+    register.evaluator("nll", "rnd1_plugins.evaluators.nll:Nll")
+
+    register.callback("console", "rnd1_plugins.callbacks.console:Console")
+    register.callback("tensorboard", "rnd1_plugins.callbacks.tensorboard:Tensorboard")
+    register.callback("sample", "rnd1_plugins.callbacks.sample:Sample")
+
+
+@hookimpl
+def rnd1_recipe_dirs() -> list[Path]:
+    """The shipped recipes: inside the wheel, or the source tree's folder in an editable install."""
+    here = Path(__file__).resolve().parent
+    return [next(folder for folder in (here / "recipes", here.parents[1] / "recipes") if folder.is_dir())]

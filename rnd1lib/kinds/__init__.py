@@ -1,0 +1,46 @@
+"""The nine contracts and the values they exchange: all that a plug-in author reads.
+
+Legend of shapes: B rows, L positions, V vocabulary, N positions asked about. Ids are int64; times, weights and
+log-probabilities float32. `step` counts from 0. Nothing here imports torch.
+"""
+
+from rnd1lib.kinds.attention_mask import AttentionMask, Pattern
+from rnd1lib.kinds.callback import Callback, Run
+from rnd1lib.kinds.component import KINDS, Component, Kind
+from rnd1lib.kinds.data import Batch, Data, Document
+from rnd1lib.kinds.evaluator import Denoiser, Evaluator, ModelInTraining
+from rnd1lib.kinds.lr_groups import Group, LrGroups
+from rnd1lib.kinds.model import Build, Model, TensorSource
+from rnd1lib.kinds.noise import Noise, Noised
+from rnd1lib.kinds.objective import Objective, Targets
+from rnd1lib.kinds.sampler import Decision, Parity, Sampler, Scores, View
+
+__all__ = [
+    "KINDS",
+    "AttentionMask",
+    "Batch",
+    "Build",
+    "Callback",
+    "Component",
+    "Data",
+    "Decision",
+    "Denoiser",
+    "Document",
+    "Evaluator",
+    "Group",
+    "Kind",
+    "LrGroups",
+    "Model",
+    "ModelInTraining",
+    "Noise",
+    "Noised",
+    "Objective",
+    "Parity",
+    "Pattern",
+    "Run",
+    "Sampler",
+    "Scores",
+    "Targets",
+    "TensorSource",
+    "View",
+]

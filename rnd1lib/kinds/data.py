@@ -1,0 +1,46 @@
+"""The contract of a data source, and the batch that packing makes of its documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Document(NamedTuple):
+    """One document and the place after it.
+
+    content: text, or token ids. cursor: a small JSON value; an iterator made with it goes on behind this document.
+    maskable: with ids only, which of them may be masked (None: all).
+    """
+
+    content: str | Sequence[int]
+    cursor: Any
+    maskable: Sequence[bool] | None = None
+
+
+class Batch(NamedTuple):
+    """Packed rows of clean tokens.
+
+    ids_BL: int64. maskable_BL: bool, False for prompts, padding and the first token of each document. documents_BL: int64,
+    another number for each document of a row. positions_BL: int64, from 0 in each document.
+    """
+
+    ids_BL: Tensor
+    maskable_BL: Tensor
+    documents_BL: Tensor
+    positions_BL: Tensor
+
+
+@runtime_checkable
+class Data(Protocol):
+    """A source of documents. It keeps no state: the core holds the cursors, packs, shuffles and resumes.
+
+    `streams` is a logical split that does not depend on the number of ranks. A class attribute `endless = True` says that
+    the documents cannot all be read beforehand (held-out documents are then chosen by a threshold on their hash).
+    """
+
+    def documents(self, stream: int, streams: int, cursor: Any = None) -> Iterator[Document]:
+        """The documents of one of `streams` disjoint parts, in a fixed order, from behind `cursor`."""

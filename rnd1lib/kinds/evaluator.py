@@ -1,0 +1,49 @@
+"""The contract of an evaluator, and the model that it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from rnd1lib.kinds.data import Batch
+    from rnd1lib.kinds.noise import Noise
+    from rnd1lib.kinds.objective import Objective
+
+
+@runtime_checkable
+class Denoiser(Protocol):
+    """Anything that predicts masked tokens: what `generate`, `infill` and `log_likelihood` accept."""
+
+    shift: int
+    mask_token_id: int
+    eos_token_id: int | None
+    pad_token_id: int | None
+
+    def logits(self, ids_BL: Tensor, *, rows_BL: Tensor | None = None, documents_BL: Tensor | None = None) -> Tensor:
+        """[B, L, V], or [rows_BL.sum(), V] with the LM head applied to those rows alone; raw and unshifted."""
+
+
+class ModelInTraining(Denoiser, Protocol):
+    """A denoiser in the middle of its run. Under torchrun every rank holds a part, so every rank makes the same calls."""
+
+    objective: Objective
+    noise: Noise
+    tokenizer: Any
+
+    def held_out(self, rows: int, data: Any = None) -> Iterator[Batch]:
+        """This rank's share of `rows` packed rows, as many batches on every rank: of `data`, else of what the run holds out."""
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum over the ranks."""
+
+
+@runtime_checkable
+class Evaluator(Protocol):
+    """Measures a model; its data are its options. Called on every rank."""
+
+    def evaluate(self, model: ModelInTraining, *, step: int) -> dict[str, float]:
+        """Figures by name, equal on every rank; step counts the finished ones."""
+

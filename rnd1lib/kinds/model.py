@@ -1,0 +1,53 @@
+"""The contract of a model component: which network, in which sizes, and how Hugging Face names its tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torchtitan.protocols.model_spec import ModelSpec
+
+
+class TensorSource(NamedTuple):
+    """One parameter of the network and the Hugging Face tensors that make it up.
+
+    With `stacked` the tensors are the slices of the parameter along its first dimension (grouped experts).
+    """
+
+    parameter: str
+    tensors: Sequence[str]
+    stacked: bool = False
+
+
+class Build(NamedTuple):
+    """What a network needs to know beyond its config: the core fills it in.
+
+    mask_token_id: the row that is a parameter of its own (None: a model without a mask token). seed: of the initial
+    weights. sequence_length: rows of the RoPE cache. compute_dtype: "float32" or "bfloat16", of the experts.
+    frozen: names of parameters that do not learn.
+    """
+
+    mask_token_id: int | None = None
+    seed: int = 0
+    sequence_length: int = 2048
+    compute_dtype: str = "float32"
+    frozen: frozenset[str] = frozenset()
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A family of networks. `config` is always a Hugging Face config.json as plain data, whoever wrote it.
+
+    flavors: name -> config. model_types: the `model_type` values of folders that this component reads. layout: the name
+    of the folder layout that it writes. torchtitan is imported inside `spec` only.
+    """
+
+    flavors: Mapping[str, Mapping[str, Any]]
+    model_types: Sequence[str]
+
+    def spec(self, config: Mapping[str, Any], build: Build) -> ModelSpec:
+        """torchtitan's ModelSpec of that network."""
+
+    def tensors(self, config: Mapping[str, Any]) -> list[TensorSource]:
+        """Every parameter of the network (save the mask row) and the Hugging Face tensors that make it up."""

@@ -1,0 +1,39 @@
+"""The contract of an objective: which logit row is scored against which token, with what weight."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from rnd1lib.kinds.data import Batch
+    from rnd1lib.kinds.noise import Noised
+
+
+class Targets(NamedTuple):
+    """What the loss scores, aligned to logit rows.
+
+    labels_BL: int64, -100 where the row is not scored; under shift 1 the label at row i is x0[i + 1].
+    weights_BL: float32; a row with weight 0 is not scored either.
+    """
+
+    labels_BL: Tensor
+    weights_BL: Tensor
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """Makes targets from a clean and a corrupted batch; never touches logits, so every loss backend works with it.
+
+    `shift` and `corrupts` are class attributes, no options: shift 1 means that row i predicts token i + 1. `normalise`
+    names the denominator: `maskable` tokens or `masked` tokens of the global batch, or its rows (`answer`: then a row's
+    weights hold 1 / its answer's length).
+    """
+
+    shift: Literal[0, 1]
+    corrupts: bool
+    normalise: Literal["maskable", "masked", "answer"]
+
+    def targets(self, batch: Batch, noised: Noised) -> Targets:
+        """Labels and weights for every logit row; the first token of a document is never a target under shift 1."""
