@@ -19,7 +19,7 @@ class Rnd1Error(Exception):
 class RecipeError(Rnd1Error):
     """One or more problems in a recipe, all of them at once, each a line `FILE:LINE: what is wrong. What is allowed.`"""
 
-    def __init__(self, problems: str | Iterable[str]):
+    def __init__(self, problems: str | Iterable[str]) -> None:
         self.problems = [problems] if isinstance(problems, str) else list(problems)
         super().__init__("\n".join(self.problems))
 
@@ -57,6 +57,6 @@ class PluginError(Rnd1Error):
 class Stopped(Rnd1Error):
     """A signal ended the run after it was saved. Exit code 75 (SIGTERM, SIGUSR1) or 130 (Ctrl-C)."""
 
-    def __init__(self, message: str, exit_code: int):
+    def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code  # type: ignore[misc]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-Kind = Literal[
-    "attention_mask", "noise", "objective", "lr_groups", "sampler", "model", "data", "evaluator", "callback"
-]
+Kind = Literal["attention_mask", "noise", "objective", "lr_groups", "sampler", "model", "data", "evaluator", "callback"]
 KINDS: tuple[Kind, ...] = (
     "attention_mask", "noise", "objective", "lr_groups", "sampler", "model", "data", "evaluator", "callback",
 )  # fmt: skip

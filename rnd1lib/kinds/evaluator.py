@@ -46,4 +46,3 @@ class Evaluator(Protocol):
 
     def evaluate(self, model: ModelInTraining, *, step: int) -> dict[str, float]:
         """Figures by name, equal on every rank; step counts the finished ones."""
-

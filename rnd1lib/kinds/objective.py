@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,14 +26,16 @@ class Targets(NamedTuple):
 class Objective(Protocol):
     """Makes targets from a clean and a corrupted batch; never touches logits, so every loss backend works with it.
 
-    `shift` and `corrupts` are class attributes, no options: shift 1 means that row i predicts token i + 1. `normalise`
-    names the denominator: `maskable` tokens or `masked` tokens of the global batch, or its rows (`answer`: then a row's
-    weights hold 1 / its answer's length).
+    `shift` and `corrupts` are class attributes, no options: shift 1 means that row i predicts token i + 1; an objective
+    that does not corrupt needs no noise. `counts` names the denominator of the summed loss over the global batch: its
+    `maskable` tokens, its `masked` tokens or its `rows`.
     """
 
-    shift: Literal[0, 1]
-    corrupts: bool
-    normalise: Literal["maskable", "masked", "answer"]
+    shift: ClassVar[Literal[0, 1]]
+    corrupts: ClassVar[bool]
+
+    @property
+    def counts(self) -> Literal["maskable", "masked", "rows"]: ...
 
     def targets(self, batch: Batch, noised: Noised) -> Targets:
         """Labels and weights for every logit row; the first token of a document is never a target under shift 1."""

@@ -1,0 +1,32 @@
+"""Masked diffusion without a shift."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from rnd1lib.diffusion import masked_targets
+from rnd1lib.kinds import Batch, Noised, Targets
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mdlm:
+    """Logit row i predicts token i wherever token i is masked: LLaDA's and MDLM's convention.
+
+    L = E[ w(t) sum_i masked_i * -log p(x0_i | xt) ] (Sahoo et al. 2024, eq. 10; the RND1 report, eq. 1).
+    """
+
+    shift: ClassVar[Literal[0, 1]] = 0
+    corrupts: ClassVar[bool] = True
+
+    weight: Literal["schedule", "uniform", "mean"] = "schedule"
+    """`schedule`: -alpha'/(1 - alpha), the weight of the bound; `uniform`: 1; `mean`: each row's mean over its masked tokens."""
+    normalise: Literal["maskable", "masked", "answer"] = "maskable"
+    """Divide by the global batch's maskable or masked tokens, or by its rows, each over its answer's length (LLaDA's SFT)."""
+
+    @property
+    def counts(self) -> Literal["maskable", "masked", "rows"]:
+        """The denominator; a mean over each row's tokens leaves the rows to count."""
+        return "rows" if self.normalise == "answer" or self.weight == "mean" else self.normalise
+
+    def targets(self, batch: Batch, noised: Noised) -> Targets:
+        """The masked tokens, each at the row that predicts it."""
+        return masked_targets(batch, noised, shift=self.shift, weight=self.weight, normalise=self.normalise)
