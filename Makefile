@@ -1,0 +1,27 @@
+# Everything runs in .venv, which is made once. Without make: .ci/run.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test lint
+
+demo: $(INSTALLED)
+	$(BIN)/rnd1 demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy rnd1lib plugins/rnd1_plugins
+	$(BIN)/lint-imports
+
+# torch first and by itself: with this very spelling pip takes a CPU build where one is offered.
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	touch $@
