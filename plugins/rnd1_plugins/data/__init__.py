@@ -1,0 +1,1 @@
+"""Data components: where documents come from."""

@@ -1,0 +1,12 @@
+"""Documents to packed rows: streams, windows, first-fit decreasing, and a state small enough for any checkpoint.
+
+held = held_out(data)                                             # content -> bool: is it kept from training?
+rows = PackedRows(data, encode, ..., keep=lambda content: not held(content))
+batch = rows.batch(first_row, count)                              # Batch(ids_BL, maskable_BL, documents_BL, positions_BL)
+rows.load_state_dict(merge_states(states_of_all_ranks))           # the same rows as without a stop
+"""
+
+from rnd1lib.data.held_out import held_out
+from rnd1lib.data.rows import PackedRows, merge_states
+
+__all__ = ["PackedRows", "held_out", "merge_states"]

@@ -1,0 +1,147 @@
+"""Text to ids and back, on the `tokenizers` library alone; folders that transformers.AutoTokenizer opens, and opens again.
+
+A folder is read as plain data: `tokenizer.json`, and for the special ids `tokenizer_config.json`,
+`special_tokens_map.json` or `config.json`, whichever names one first. Code in a folder is never run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+from tokenizers import decoders, models, pre_tokenizers, trainers
+
+from rnd1lib.errors import ModelError
+
+SPECIAL = {"eos_token": "<|endoftext|>", "pad_token": "<|pad|>", "mask_token": "<|mask|>"}
+"""The special tokens of a tokenizer that is trained here, in the order of their ids, which are the last three."""
+
+ROLES = ("bos_token", "eos_token", "pad_token", "mask_token")
+LARGEST_BYTES = 256 * 2**20
+"""More than any tokenizer in use (the largest take some 40 MB); a folder from outside must not fill the memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tokenizer:
+    """A tokenizer and its special ids; an id that it does not have is None (Qwen has no bos, an AR model no mask)."""
+
+    tokens: tokenizers.Tokenizer
+    bos_token_id: int | None = None
+    eos_token_id: int | None = None
+    pad_token_id: int | None = None
+    mask_token_id: int | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """What tokenizer_config.json says, the chat template included; `save` writes it again."""
+
+    @property
+    def vocab_size(self) -> int:
+        """One more than the largest id; a model's table may have more rows."""
+        return max(self.tokens.get_vocab(with_added_tokens=True).values()) + 1
+
+    def encode(self, text: str) -> list[int]:
+        """A prompt's ids: the name of a special token (`<|im_start|>`) is that token. Nothing is put before or behind."""
+        return self._encode(text, names_are_text=False)
+
+    def encode_document(self, text: str) -> list[int]:
+        """A training text's ids: it may speak of `<|endoftext|>` or `<|mask|>`, and yet holds no such token."""
+        return self._encode(text, names_are_text=True)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of ids, special tokens by their names; ids beyond the vocabulary have no text."""
+        return str(self.tokens.decode(list(ids), skip_special_tokens=False))
+
+    def save(self, folder: str | Path) -> None:
+        """Writes tokenizer.json and tokenizer_config.json, with the mask token where there is one."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.tokens.save(str(folder / "tokenizer.json"))
+        text = json.dumps(self.config, indent=2, ensure_ascii=False) + "\n"
+        (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
+
+    def _encode(self, text: str, names_are_text: bool) -> list[int]:
+        self.tokens.encode_special_tokens = names_are_text
+        return list(self.tokens.encode(text, add_special_tokens=False).ids)
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
+    """A byte-level BPE of these texts, the same for the same texts: any text goes through it unchanged.
+
+    vocab_size: ids in all, the three special tokens included; texts too few for so many merges give fewer.
+    """
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    fewest = len(alphabet) + len(SPECIAL)
+    if vocab_size < fewest:
+        raise ValueError(f"vocab_size: {vocab_size} is too small; a byte-level tokenizer has at least {fewest} tokens.")
+    tokens = tokenizers.Tokenizer(models.BPE())
+    tokens.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokens.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(vocab_size=vocab_size - len(SPECIAL), initial_alphabet=sorted(alphabet), show_progress=False)
+    tokens.train_from_iterator(texts, trainer)
+    tokens.add_special_tokens(list(SPECIAL.values()))
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", **SPECIAL, "clean_up_tokenization_spaces": False}
+    return Tokenizer(tokens=tokens, config=config, **{f"{role}_id": tokens.token_to_id(name) for role, name in SPECIAL.items()})
+
+
+def load_tokenizer(folder: str | Path) -> Tokenizer | None:
+    """Reads a folder's tokenizer, ours or a published one; None where there is no tokenizer.json.
+
+    ModelError: a file that is broken or larger than 256 MB.
+    """
+    folder = Path(folder)
+    if not (folder / "tokenizer.json").is_file():
+        return None
+    try:
+        tokens = tokenizers.Tokenizer.from_str(_read(folder / "tokenizer.json"))
+    except Exception as error:  # the library raises nothing more specific
+        raise ModelError(f"{folder / 'tokenizer.json'} is no tokenizer: {error}.") from error
+    tokens.no_truncation()  # a published file may say how much to cut off or to pad
+    tokens.no_padding()
+    config = _mapping(folder / "tokenizer_config.json")
+    config.pop("auto_map", None)
+    if (folder / "chat_template.jinja").is_file():
+        config["chat_template"] = _read(folder / "chat_template.jinja")
+    names = _mapping(folder / "special_tokens_map.json") | config
+    ids = {f"{role}_id": _token_id(tokens, role, names, _mapping(folder / "config.json")) for role in ROLES}
+    return Tokenizer(tokens=tokens, config=config, **ids)
+
+
+def _token_id(tokens: tokenizers.Tokenizer, role: str, names: Mapping[str, Any], config: Mapping[str, Any]) -> int | None:
+    """The id of a role: by the token's name, else the model's own; a name that is null says that there is none."""
+    name = names.get(role)
+    if isinstance(name, Mapping):  # an AddedToken written out
+        name = name.get("content")
+    if isinstance(name, str):
+        token_id = tokens.token_to_id(name)
+        if token_id is not None:
+            return int(token_id)
+    elif role in names:
+        return None
+    token_id = config.get(f"{role}_id")
+    if isinstance(token_id, list):  # several ends: the first is the end of text
+        token_id = next(iter(token_id), None)
+    return token_id if isinstance(token_id, int) else None
+
+
+def _read(path: Path) -> str:
+    if path.stat().st_size > LARGEST_BYTES:
+        raise ModelError(f"{path} is larger than {LARGEST_BYTES // 2**20} MB, so it is no file of a tokenizer.")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path} is not UTF-8: {error}.") from error
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(_read(path))
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path} is not JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{path} holds no JSON object.")
+    return value
