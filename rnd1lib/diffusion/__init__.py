@@ -1,6 +1,6 @@
 """The mathematics: counter-based randomness, corruption, the shift, targets, the loss, likelihood."""
 
-from rnd1lib.diffusion.corruption import Times, corrupt, elbo_weight, mask_probability
+from rnd1lib.diffusion.corruption import Times, corrupt, elbo_weight, mask_probability, uncorrupted
 from rnd1lib.diffusion.draws import Draws, hash_uniform
 from rnd1lib.diffusion.loss import cross_entropy, denominator
 from rnd1lib.diffusion.shift import IGNORE, document_starts, rows_that_predict, to_rows
@@ -20,4 +20,5 @@ __all__ = [
     "masked_targets",
     "rows_that_predict",
     "to_rows",
+    "uncorrupted",
 ]

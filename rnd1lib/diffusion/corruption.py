@@ -76,3 +76,9 @@ def corrupt(batch: Batch, noise: Noise, draws: Draws, mask_token_id: int, times:
     hidden_BL = draws.uniform("mask", rows, width, device=device) < mask_probability(noise, t_B)[:, None]
     masked_BL = batch.maskable_BL & hidden_BL
     return Noised(batch.ids_BL.masked_fill(masked_BL, mask_token_id), masked_BL, t_B, elbo_weight(noise, t_B))
+
+
+def uncorrupted(batch: Batch) -> Noised:
+    """A batch that nothing was done to, for an objective that does not corrupt: t = 0, weight 1."""
+    nothing_B = torch.zeros(len(batch.ids_BL), device=batch.ids_BL.device)
+    return Noised(batch.ids_BL, torch.zeros_like(batch.maskable_BL), nothing_B, nothing_B + 1)

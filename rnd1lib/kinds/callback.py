@@ -39,6 +39,9 @@ class Callback:
     def on_step(self, run: Run, metrics: Mapping[str, Any]) -> None:
         """After every `every`-th step: the line that goes to metrics.jsonl."""
 
+    def on_evaluation(self, run: Run, name: str, metrics: Mapping[str, float]) -> None:
+        """After the evaluator that the recipe calls `name`: its figures."""
+
     def on_checkpoint(self, run: Run, path: Path) -> None:
         """After a checkpoint was written whole."""
 

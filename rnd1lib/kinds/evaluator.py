@@ -33,8 +33,11 @@ class ModelInTraining(Denoiser, Protocol):
     noise: Noise
     tokenizer: Any
 
-    def held_out(self, rows: int, data: Any = None) -> Iterator[Batch]:
-        """This rank's share of `rows` packed rows, as many batches on every rank: of `data`, else of what the run holds out."""
+    def held_out(self, rows: int, data: Any = None) -> Iterator[tuple[int, Batch]]:
+        """This rank's share of `rows` packed rows of `data`, or of what the run holds out: (first row, batch).
+
+        As many batches on every rank; what fills the last ones up is not maskable.
+        """
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum over the ranks."""

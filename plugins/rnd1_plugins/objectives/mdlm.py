@@ -18,7 +18,7 @@ class Mdlm:
     corrupts: ClassVar[bool] = True
 
     weight: Literal["schedule", "uniform", "mean"] = "schedule"
-    """`schedule`: -alpha'/(1 - alpha), the weight of the bound; `uniform`: 1; `mean`: each row's mean over its masked tokens."""
+    """`schedule`: the weight of the bound; `uniform`: 1; `mean`: of each row, over its masked tokens."""
     normalise: Literal["maskable", "masked", "answer"] = "maskable"
     """Divide by the global batch's maskable or masked tokens, or by its rows, each over its answer's length (LLaDA's SFT)."""
 

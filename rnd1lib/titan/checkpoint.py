@@ -1,0 +1,29 @@
+"""torchtitan's checkpoints, with everything that a resume needs and nothing of the recipe overruled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torchtitan.components.checkpointer import CheckpointManager
+
+
+class Checkpoints(CheckpointManager):
+    """Distributed checkpoints `step-N` in the run folder: weights, moments, schedule, data position, step."""
+
+    @dataclass(kw_only=True, slots=True)
+    class Config(CheckpointManager.Config):
+        """torchtitan's options; the last save keeps what a resume needs."""
+
+    def __init__(self, config: Config, **parts: Any) -> None:
+        super().__init__(config, **parts)
+        self.schedulers = parts["lr_schedulers"]
+
+    def _load(self, step: int = -1) -> bool:
+        """Loads the newest whole checkpoint; the learning rates are then the recipe's at that step, not the saved ones."""
+        loaded: bool = super()._load(step)
+        if loaded:
+            for scheduler in self.schedulers:
+                for group, lr in zip(scheduler.optimizer.param_groups, scheduler.get_last_lr(), strict=True):
+                    group["lr"] = lr
+        return loaded

@@ -1,0 +1,78 @@
+"""Packed rows as torchtitan's data loader: clean tokens, and labels that count what may be masked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchtitan.components.dataloader import BaseDataLoader
+from torchtitan.components.loss import IGNORE_INDEX
+from torchtitan.components.tokenizer import BaseTokenizer
+
+from rnd1lib.data import PackedRows
+
+
+class RowLoader(BaseDataLoader):
+    """Gives a rank its micro-batches: micro-batch m of rank r starts at row (m * world + r) * rows of the global batch."""
+
+    @dataclass(kw_only=True, slots=True)
+    class Config(BaseDataLoader.Config):
+        """packed: the rows of the whole run. global_rows: rows of a step's global batch."""
+
+        packed: PackedRows
+        global_rows: int
+
+    def __init__(self, config: Config, *, dp_world_size: int, dp_rank: int, local_batch_size: int, **_: Any) -> None:
+        self.packed, self.global_rows = config.packed, config.global_rows
+        self.world, self.rank, self.rows = dp_world_size, dp_rank, local_batch_size
+        self.next_row = 0  # counted over the whole run; the first row of the next micro-batch of rank 0
+
+    def __iter__(self) -> Iterator[tuple[dict[str, Any], Tensor]]:
+        """Endless: (input, positions, documents, first_row) and the labels, each [rows, L] int64; first_row in its step."""
+        while True:
+            first_row = self.next_row + self.rank * self.rows
+            batch = self.packed.batch(first_row, self.rows)
+            self.next_row += self.world * self.rows
+            inputs = {
+                "input": batch.ids_BL,
+                "positions": batch.positions_BL,
+                "documents": batch.documents_BL,
+                "first_row": first_row % self.global_rows,
+            }
+            yield inputs, torch.where(batch.maskable_BL, batch.ids_BL, IGNORE_INDEX)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where every stream stands that this rank reads, and the next row: plain data under keys of their own."""
+        return {"next_row": self.next_row, **self.packed.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on behind the rows that were trained on."""
+        self.next_row = state_dict["next_row"]
+        self.packed.load_state_dict({key: value for key, value in state_dict.items() if key != "next_row"})
+
+
+class NoTokenizer(BaseTokenizer):
+    """torchtitan asks for a tokenizer; ours has done its work in `rnd1lib.data` before."""
+
+    @dataclass(kw_only=True, slots=True)
+    class Config(BaseTokenizer.Config):
+        """No options."""
+
+    def __init__(self, config: Config, **_: Any) -> None:
+        super().__init__()
+        self.eos_id = 0
+
+    def encode(self, *_: Any, **__: Any) -> list[int]:
+        """Never called."""
+        return []
+
+    def decode(self, *_: Any, **__: Any) -> str:
+        """Never called."""
+        return ""
+
+    def get_vocab_size(self) -> int:
+        """Never called."""
+        return 0

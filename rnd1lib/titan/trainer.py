@@ -1,0 +1,161 @@
+"""The training step, in the order of the data: rows, corruption, targets, hidden states, loss, update."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torchtitan.components.loss import IGNORE_INDEX, BaseLoss
+from torchtitan.distributed import ParallelDims
+from torchtitan.distributed import utils as dist_utils
+from torchtitan.trainer import Trainer
+
+from rnd1lib.diffusion import Draws, Times, corrupt, denominator, uncorrupted
+from rnd1lib.errors import NumericalError
+from rnd1lib.kinds import AttentionMask, Batch, Noise, Noised, Objective
+from rnd1lib.models.attention import attention_masks
+
+
+class Diffusion(NamedTuple):
+    """What the recipe chose of the mathematics; global_rows are the rows of a step's global batch."""
+
+    objective: Objective
+    noise: Noise
+    attention_mask: AttentionMask
+    times: Times
+    mask_token_id: int | None
+    seed: int
+    global_rows: int
+
+    def noised(self, batch: Batch, *, step: int, first_row: int) -> Noised:
+        """The batch as the model sees it at this step (from 0); its rows start at `first_row` of the global batch."""
+        if self.mask_token_id is None:
+            return uncorrupted(batch)
+        draws = Draws(seed=self.seed, step=step, first_row=first_row, global_rows=self.global_rows)
+        return corrupt(batch, self.noise, draws, self.mask_token_id, self.times)
+
+
+class StepResult(NamedTuple):
+    """A finished step, equal on every rank. tokens: maskable ones of the global batch; masked: of them."""
+
+    loss: float
+    grad_norm: float
+    tokens: int
+    masked: int
+
+
+class NoLoss(BaseLoss):
+    """torchtitan asks for a loss; ours is the LM head's, which sees scored rows alone."""
+
+    @dataclass(kw_only=True, slots=True)
+    class Config(BaseLoss.Config):
+        """No options."""
+
+    def __init__(self, config: Config, **_: Any) -> None:
+        self.fn = None
+
+
+class DiffusionTrainer(Trainer):
+    """torchtitan's Trainer with corruption before the forward and the loss on scored rows.
+
+    The loss of a step is the sum over the global batch (all ranks, all accumulation steps) of weighted cross entropies,
+    divided by the global count that the objective names: it does not depend on how the batch is cut.
+    """
+
+    @dataclass(kw_only=True, slots=True)
+    class Config(Trainer.Config):
+        """torchtitan's configuration and the diffusion's."""
+
+        diffusion: Diffusion | None = None
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        assert config.diffusion is not None
+        self.diffusion = config.diffusion
+        self.network = self.model_parts[0]
+        self.network._skip_lm_head = True  # forward ends with hidden states; `_forward_backward_body` scores rows of them
+
+    def init_distributed(self) -> ParallelDims:
+        """The meshes; the runner has started the process group."""
+        return ParallelDims.from_config(self.config.parallelism, dist.get_world_size())
+
+    def train_step(self, data_iterator: Iterator[tuple[dict[str, Any], Tensor]]) -> StepResult:
+        """One update; NumericalError, before the optimizer moves, if the loss or the gradient is not finite."""
+        self.optimizers.zero_grad(set_to_none=True)
+        micro_batches = [self.post_dataloading_process(*next(data_iterator)) for _ in range(self.gradient_accumulation_steps)]
+        total, tokens, masked = self._global_counts([extra for _, _, extra in micro_batches])
+        losses = [self._forward_backward_body(ids, labels, total, extra) for ids, labels, extra in micro_batches]
+        grad_norm = dist_utils.clip_grad_norm_(
+            list(self.network.parameters()),
+            self.config.training.max_norm,
+            foreach=True,
+            ep_enabled=self.parallel_dims.ep_enabled,
+        )
+        loss = torch.stack(losses).double().sum()
+        dist.all_reduce(loss)
+        result = StepResult(float(loss), float(grad_norm), tokens, masked)
+        self._refuse_non_finite(result)
+        self.checkpointer.maybe_wait_for_staging()
+        self.optimizers.step()
+        self.lr_schedulers.step()
+        return result
+
+    def post_dataloading_process(self, input_dict: dict[str, Any], labels: Tensor) -> tuple[Tensor, Tensor, dict[str, Any]]:
+        """Clean rows to (noisy ids [B, L], labels [B, L], the clean batch, what was done to it, the weights)."""
+        moved = {key: value.to(self.device) for key, value in input_dict.items() if isinstance(value, Tensor)}
+        maskable_BL = (labels != IGNORE_INDEX).to(self.device)
+        batch = Batch(moved["input"], maskable_BL, moved["documents"], moved["positions"])
+        noised = self.diffusion.noised(batch, step=self.step - 1, first_row=input_dict["first_row"])
+        targets = self.diffusion.objective.targets(batch, noised)
+        self.ntokens_seen += labels.numel()
+        self.metrics_processor.ntokens_since_last_log += labels.numel()
+        return noised.ids_BL, targets.labels_BL, {"batch": batch, "noised": noised, "weights": targets.weights_BL}
+
+    def _global_counts(self, extras: list[dict[str, Any]]) -> tuple[Tensor, int, int]:
+        """The objective's denominator (0-d), maskable and masked tokens, over all ranks and micro-batches of the step."""
+        counts = torch.stack(
+            [
+                torch.stack(
+                    [
+                        denominator(self.diffusion.objective, extra["batch"], extra["noised"]),
+                        extra["batch"].maskable_BL.sum(),
+                        extra["noised"].masked_BL.sum(),
+                    ]
+                )
+                for extra in extras
+            ]
+        ).sum(0)
+        dist.all_reduce(counts)
+        return counts[0].clamp(min=1), int(counts[1]), int(counts[2])
+
+    def _forward_backward_body(
+        self, inputs: Tensor, labels: Tensor, global_valid_tokens: Tensor, extra_kwargs: dict[str, Any]
+    ) -> Tensor:
+        """Adds this micro-batch's gradients; returns its share of the loss. Every rank calls the head once, rows or none."""
+        batch, weights_BL = extra_kwargs["batch"], extra_kwargs["weights"]
+        scored_BL = (labels != IGNORE_INDEX) & (weights_BL != 0)
+        masks = attention_masks(self.diffusion.attention_mask, self.step - 1, batch.documents_BL, batch.positions_BL)
+        with self.train_context():
+            hidden_BLD = self.network(inputs, positions=batch.positions_BL, attention_masks=masks)
+            summed: Tensor = self.network.lm_head(
+                hidden_BLD[scored_BL],
+                labels=labels[scored_BL],
+                weights=weights_BL[scored_BL],
+                never=self.diffusion.mask_token_id,
+            )
+            loss = summed / global_valid_tokens
+            loss.backward()
+        return loss.detach()
+
+    def _refuse_non_finite(self, result: StepResult) -> None:
+        for name, value in (("loss", result.loss), ("gradient norm", result.grad_norm)):
+            if not math.isfinite(value):
+                raise NumericalError(
+                    f"The {name} of step {self.step} is {value}. The weights are those of step {self.step - 1}; "
+                    "a lower learning rate or a longer warm-up may help."
+                )
