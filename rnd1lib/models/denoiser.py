@@ -1,0 +1,95 @@
+"""The model that training, evaluation and sampling share: ids in, raw logits out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
+
+from rnd1lib.errors import ModelError
+from rnd1lib.kinds import AttentionMask, Noise
+from rnd1lib.models.attention import Kernel, positions_in_documents, visibility
+from rnd1lib.models.tokenizer import Tokenizer
+
+
+class DiffusionLM:
+    """A network with what makes it a diffusion language model.
+
+    network: torchtitan's decoder, whole or sharded (then every rank makes the same calls). config: its config.json as plain
+    data. shift: 1 if row i predicts token i + 1. step: the finished training steps, which an annealed mask asks for.
+    kernel: "flex" where a GPU is to compute masks with flex attention.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        config: Mapping[str, Any],
+        shift: int,
+        mask_token_id: int | None,
+        attention_mask: AttentionMask,
+        step: int = 0,
+        eos_token_id: int | None = None,
+        pad_token_id: int | None = None,
+        bos_token_id: int | None = None,
+        tokenizer: Tokenizer | None = None,
+        noise: Noise | None = None,
+        kernel: Kernel = "sdpa",
+    ):
+        self.network, self.config = network, config
+        self.shift, self._mask_token_id = shift, mask_token_id
+        self.attention_mask, self.step, self.kernel = attention_mask, step, kernel
+        self.eos_token_id, self.pad_token_id, self.bos_token_id = eos_token_id, pad_token_id, bos_token_id
+        self.tokenizer, self.noise = tokenizer, noise
+
+    @property
+    def mask_token_id(self) -> int:
+        """The id that stands for a token to be predicted. Raises ModelError for a model without one."""
+        if self._mask_token_id is None:
+            raise ModelError("This model has no mask token. Name one of its ids: load_model(..., mask_token_id=...).")
+        return self._mask_token_id
+
+    @property
+    def vocab_size(self) -> int:
+        """The width of the logits, padding of the table included."""
+        return int(self.config["vocab_size"])
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is, and ids are moved to."""
+        return next(self.network.parameters()).device
+
+    @torch.no_grad()
+    def logits(self, ids_BL: Tensor, *, rows_BL: Tensor | None = None, documents_BL: Tensor | None = None) -> Tensor:
+        """Raw, unshifted logits [B, L, V] in the network's dtype; with `rows_BL` (bool) [rows_BL.sum(), V], the head on those.
+
+        documents_BL: any integer a token; a token sees its own document alone, in which positions count from 0. Left out,
+        each row is one document. Raises ModelError for rows that are longer than the network's positions.
+        """
+        ids_BL = ids_BL.to(self.device)
+        if documents_BL is None:
+            positions_BL = torch.arange(ids_BL.shape[1], device=self.device).expand(ids_BL.shape)
+        else:
+            documents_BL = documents_BL.to(self.device)
+            positions_BL = positions_in_documents(documents_BL)
+        self._check_length(ids_BL.shape[1])
+        seen = visibility(self.attention_mask, self.step, documents_BL, positions_BL, kernel=self.kernel)
+        hidden_BLD = self.network(ids_BL, positions=positions_BL, attention_masks=seen)
+        asked = hidden_BLD if rows_BL is None else hidden_BLD[rows_BL.to(self.device)]
+        logits: Tensor = self.network.get_submodule("lm_head")(asked)
+        self._reshard()
+        return logits
+
+    def _check_length(self, length: int) -> None:
+        rows = self.network.get_submodule("layers.0.attention.rope").cache.shape[0]
+        if length > rows:
+            raise ModelError(f"A row of {length} tokens is longer than this network's {rows} positions.")
+
+    def _reshard(self) -> None:
+        """FSDP keeps the head whole for a backward pass that does not come here; a save would then find compute dtypes."""
+        for module in self.network.modules():
+            if isinstance(module, FSDPModule):
+                module.reshard()

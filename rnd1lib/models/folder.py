@@ -1,0 +1,134 @@
+"""A Hugging Face folder as plain data: config.json and safetensors. Pickles are refused and no code of a folder is run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from rnd1lib.errors import ModelError
+
+CONFIG, FACTS = "config.json", "rnd1_config.json"
+WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+HUB_PATTERNS = ["*.json", "*.safetensors", "merges.txt"]
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
+LONGEST_JSON = 64 << 20
+IGNORED = re.compile(r"\.rotary_emb\.inv_freq$")  # a buffer that old folders hold; it follows from config.json
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A model folder: `config` is its config.json, `files` says which safetensors file holds each tensor."""
+
+    path: Path
+    config: Mapping[str, Any]
+    files: Mapping[str, Path]
+
+    def tensor(self, name: str) -> Tensor:
+        """One whole tensor, on the CPU, in the dtype of the file."""
+        with safe_open(self.files[name], "pt") as file:
+            return file.get_tensor(name)
+
+    def check(self, expected: Mapping[str, tuple[int, ...]]) -> None:
+        """Raises ModelError with a line for each tensor that is missing, unexpected or of another shape."""
+        tied = bool(self.config.get("tie_word_embeddings", False))
+        unexpected = [name for name in self.files if name not in expected and not IGNORED.search(name)]
+        problems = [f"{name}: missing." for name in expected if name not in self.files]
+        problems += [f"{name}: unexpected." for name in unexpected if not (tied and name == "lm_head.weight")]
+        for name, shape in expected.items():
+            if name in self.files and (found := self._shape(name)) != shape:
+                problems.append(f"{name}: has shape {list(found)}, config.json asks for {list(shape)}.")
+        if problems:
+            raise ModelError("\n".join(f"{self.path}: {problem}" for problem in problems))
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        with safe_open(self.files[name], "pt") as file:
+            return tuple(file.get_slice(name).get_shape())
+
+
+def open_folder(path_or_name: str | Path) -> Folder:
+    """Opens a folder, or downloads one of the Hugging Face Hub by its name `organisation/model`. Raises ModelError."""
+    path = locate(path_or_name)
+    return Folder(path, read_json(path / CONFIG), _files(path))
+
+
+def locate(path_or_name: str | Path) -> Path:
+    """The folder itself, or the downloaded snapshot of a hub name: safetensors and JSON alone, never code."""
+    path = Path(path_or_name).expanduser()
+    if path.is_dir():
+        return path
+    if not HUB_NAME.fullmatch(str(path_or_name)):
+        raise ModelError(f"{path_or_name}: no such model folder.")
+    from huggingface_hub import snapshot_download  # slow to import, and a local folder needs none of it
+
+    try:
+        return Path(snapshot_download(str(path_or_name), allow_patterns=HUB_PATTERNS))
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ModelError(
+            f"{path_or_name}: there is no such folder here, and it could not be fetched from the Hugging Face Hub "
+            f"({type(error).__name__}: {reason})"
+        ) from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file that others wrote. Raises ModelError."""
+    if not path.is_file():
+        raise ModelError(f"{path.parent}: holds no {path.name}.")
+    if path.stat().st_size > LONGEST_JSON:
+        raise ModelError(f"{path}: larger than {LONGEST_JSON >> 20} MiB; this is no {path.name}.")
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: not valid JSON ({error}).") from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{path}: holds a {type(value).__name__}, not an object.")
+    return value
+
+
+def _files(path: Path) -> dict[str, Path]:
+    whole = [path / WHOLE] if (path / WHOLE).is_file() else sorted(path.glob("*.safetensors"))
+    shards = _indexed(path) if (path / INDEX).is_file() else whole
+    if not shards:
+        pickles = sorted(file.name for pattern in PICKLES for file in path.glob(pattern))
+        if pickles:
+            raise ModelError(
+                f"{path}: only pickles ({', '.join(pickles)}), which can run code when opened. "
+                "Save the model as safetensors: save_pretrained does."
+            )
+        raise ModelError(f"{path}: holds no safetensors file.")
+    files: dict[str, Path] = {}
+    for shard in shards:
+        for name in _names(shard):
+            if name in files:
+                raise ModelError(f"{path}: {name} is in {files[name].name} and in {shard.name}.")
+            files[name] = shard
+    return files
+
+
+def _indexed(path: Path) -> list[Path]:
+    """The files that an index names; a name that leads out of the folder is refused."""
+    weight_map = read_json(path / INDEX).get("weight_map")
+    if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
+        raise ModelError(f"{path / INDEX}: weight_map maps no tensors to files.")
+    names = sorted(set(weight_map.values()))
+    problems = [f"{path / INDEX}: {name!r} is no file of this folder." for name in names if Path(name).name != name]
+    problems += [f"{path}: {name} is missing, the index names it." for name in names if not (path / name).is_file()]
+    if problems:
+        raise ModelError("\n".join(problems))
+    return [path / name for name in names]
+
+
+def _names(shard: Path) -> list[str]:
+    try:
+        with safe_open(shard, "pt") as file:
+            return list(file.keys())
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{shard}: not a whole safetensors file ({error}).") from error

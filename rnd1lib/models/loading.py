@@ -1,0 +1,127 @@
+"""`load_model`: a Hugging Face folder, an exported folder or a run folder as a DiffusionLM, on one device.
+
+The network is the one of training; there is no process group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import rnd1lib
+from rnd1lib.errors import ModelError
+from rnd1lib.kinds import Build, Model
+from rnd1lib.models.denoiser import DiffusionLM
+from rnd1lib.models.facts import Facts, read_facts
+from rnd1lib.models.folder import CONFIG, locate, open_folder, read_json
+from rnd1lib.models.run_folder import RunFolder, is_run_folder, load_checkpoint
+from rnd1lib.models.tokenizer import Tokenizer, load_tokenizer
+from rnd1lib.models.weights import load_folder, write_mask_row
+
+DTYPES = ("float32", "bfloat16")
+
+
+def load_model(
+    path: str | Path,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: str | torch.dtype = "float32",
+    attention_mask: str | Mapping[str, Any] | None = None,
+    shift: int | None = None,
+    mask_token_id: int | None = None,
+) -> DiffusionLM:
+    """Loads a model for sampling and evaluation: from a folder, a hub name, or a run's newest whole checkpoint.
+
+    attention_mask: a component's name or {"use": name, its options}. What is left out is what the folder says (its
+    rnd1_config.json, else config.json); a plain autoregressive folder is causal with shift 1 and has no mask token.
+    Raises ModelError for a foreign folder, CheckpointError for a run of ours, ValueError for a wrong argument.
+    """
+    dtype = str(dtype).removeprefix("torch.")
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype: {dtype!r} is none of {', '.join(DTYPES)}.")
+    if shift not in (None, 0, 1):
+        raise ValueError(f"shift: {shift!r} is neither 0 nor 1.")
+    run = RunFolder(Path(path)) if is_run_folder(path) else None
+    folder = run.model if run else locate(path)
+    config, tokenizer = read_json(folder / CONFIG), load_tokenizer(folder)
+    facts = read_facts(folder, config, tokenizer.mask_token_id if tokenizer else None)
+    if mask_token_id is not None:
+        facts = replace(facts, mask_token_id=mask_token_id)
+    component = component_for(config)
+    network = _empty_network(component, config, facts, device, dtype)
+    if run:
+        step, newest = run.newest()
+        facts = replace(facts, step=step)
+        load_checkpoint(newest, network)
+        write_mask_row(network)
+    else:
+        load_folder(network, open_folder(folder), component.tensors(config))
+    if attention_mask is not None:
+        facts = replace(facts, attention_mask=_entry(attention_mask))
+    if shift is not None:
+        facts = replace(facts, shift=shift)
+    return denoiser(network, config, facts, tokenizer)
+
+
+def denoiser(network: nn.Module, config: Mapping[str, Any], facts: Facts, tokenizer: Tokenizer | None) -> DiffusionLM:
+    """A network and what is known of it, put together; ids that config.json leaves out are the tokenizer's."""
+    return DiffusionLM(
+        network,
+        config=config,
+        shift=facts.shift,
+        mask_token_id=facts.mask_token_id,
+        attention_mask=_component("attention_mask", facts.attention_mask),
+        step=facts.step,
+        tokenizer=tokenizer,
+        noise=None if facts.noise is None else _component("noise", facts.noise),
+        **{f"{name}_token_id": _token_id(f"{name}_token_id", config, tokenizer) for name in ("eos", "pad", "bos")},
+    )
+
+
+def component_for(config: Mapping[str, Any]) -> Model:
+    """The `model` component that reads a config.json, by its model_type. Raises ModelError that says what is supported."""
+    wanted = config.get("model_type")
+    readers: dict[str, Model] = {}
+    for name in rnd1lib.components("model")["model"]:
+        component = rnd1lib.build("model", name)
+        readers |= dict.fromkeys(component.model_types, component)
+    if wanted not in readers:
+        raise ModelError(f"config.json: model_type {wanted!r} is not supported. Supported: {', '.join(sorted(readers))}.")
+    return readers[wanted]
+
+
+def _empty_network(
+    component: Model, config: Mapping[str, Any], facts: Facts, device: str | torch.device, dtype: str
+) -> nn.Module:
+    build = Build(
+        mask_token_id=facts.mask_token_id,
+        sequence_length=config.get("max_position_embeddings", Build().sequence_length),
+        compute_dtype=dtype,
+    )
+    with torch.device("meta"):
+        network = component.spec(config, build).model.build()
+    network.to(getattr(torch, dtype)).to_empty(device=device)
+    network.prepare()
+    return network.eval().requires_grad_(False)
+
+
+def _component(kind: str, entry: Mapping[str, Any]) -> Any:
+    options = {key: value for key, value in entry.items() if key != "use"}
+    return rnd1lib.build(kind, entry["use"], **options)
+
+
+def _entry(mask: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"use": mask} if isinstance(mask, str) else mask
+
+
+def _token_id(key: str, config: Mapping[str, Any], tokenizer: Tokenizer | None) -> int | None:
+    """Chat models list several ends; the first is the one that ends a turn."""
+    value = config.get(key)
+    if isinstance(value, list):
+        value = value[0] if value else None
+    return getattr(tokenizer, key, None) if value is None else value

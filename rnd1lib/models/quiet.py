@@ -1,0 +1,25 @@
+"""The one place that silences what torchtitan and torch say on stderr about things that are as we want them."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+WARNINGS = (
+    "In CPU autocast, but the target dtype is not supported",  # the router asks for float32, which on a CPU it has anyway
+    "DTensor random operators may not have complete support",  # our initial weights draw nothing from a DTensor
+    "`torch.utils._pytree",  # torchtitan registers nodes by a name that torch has since changed
+)
+RECORDS = ("Error running lspci",)  # how torchtitan guesses a GPU's peak FLOPs
+
+
+def install() -> None:
+    """Adds the filters; calling it again changes nothing."""
+    for message in WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
+    logging.getLogger().addFilter(_wanted)  # torchtitan logs on the root logger
+    logging.getLogger("torchao").setLevel(logging.ERROR)  # it tells of compiled parts that we do not use
+
+
+def _wanted(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(RECORDS)
