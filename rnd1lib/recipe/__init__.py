@@ -1,0 +1,1 @@
+"""Recipes: layers -> merge -> check -> Recipe; every problem at once, with file and line."""

@@ -1,0 +1,148 @@
+"""The sections of a recipe that are the core's own: their keys, types, defaults and bounds."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rnd1lib.errors import RecipeError
+from rnd1lib.recipe.arithmetic import rows_of_batch
+
+LENGTHS = ("steps", "tokens", "epochs")
+CORE_KEYS = {
+    "model": ("flavor", "init", "tokenizer", "mask_token_id", "mask_row"),
+    "evaluators": ("every",),
+    "callbacks": ("every",),
+}
+"""What stands beside `use` and is not a component's option; it stays when `use` changes."""
+
+Faults = Iterator[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSection:
+    """`model:` - which network, in which size, from which weights, and where its mask token lies."""
+
+    use: str
+    flavor: str | None = None
+    """A size that the component knows; null: what `init` says."""
+    init: str | None = None
+    """A Hugging Face folder or name, or a run folder; null: random weights."""
+    tokenizer: Any = None
+    """A folder or hub name, or {train: 4096}; null: the one beside `init`."""
+    mask_token_id: int | None = None
+    """null: what the tokenizer or `init` says."""
+    mask_row: Literal["mean", "zero", "keep"] = "mean"
+    """What the mask token's embedding starts from."""
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def faults(self) -> Faults:
+        """key and sentence for each value out of bounds."""
+        tokenizer = self.tokenizer
+        size = tokenizer.get("train") if isinstance(tokenizer, dict) and set(tokenizer) == {"train"} else None
+        if not (tokenizer is None or isinstance(tokenizer, str) or (type(size) is int and 300 <= size <= 1_000_000)):
+            yield "tokenizer", f"tokenizer: {tokenizer!r} is neither a folder or name nor {{train: a size from 300}}."
+        if self.flavor is None and self.init is None:
+            yield "flavor", "flavor: missing. Name a size, or give `init` a folder that says it."
+        if self.mask_token_id is not None and self.mask_token_id < 0:
+            yield "mask_token_id", f"mask_token_id: {self.mask_token_id} is no token id."
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimesSection:
+    """`train.times:` - how the noise level of a row is drawn: t = low + (high - low) u."""
+
+    draw: Literal["stratified", "uniform"] = "stratified"
+    """One stratum a row of the global batch, or each row alone."""
+    low: float = 1e-3
+    high: float = 1.0
+
+    def faults(self) -> Faults:
+        """key and sentence for each value out of bounds."""
+        if not 0 <= self.low < self.high <= 1:
+            yield "low", f"low: 0 <= low < high <= 1 does not hold for low {self.low} and high {self.high}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSection:
+    """`train:` - how long, on how much, how exactly."""
+
+    steps: int | None = None
+    tokens: float | None = None
+    epochs: float | None = None
+    batch_tokens: int
+    """Tokens of a step, over all ranks and micro-batches."""
+    micro_batch_rows: int | None = None
+    """Rows of one forward pass of a rank; null: its whole share."""
+    sequence_length: int
+    times: TimesSection = field(default_factory=TimesSection)
+    warmup: int | str = "2%"
+    """Steps, or a percentage of all steps; linear."""
+    schedule: Literal["constant"] = "constant"
+    """After the warm-up."""
+    precision: Literal["float32", "bf16"] = "bf16"
+    """Of the computation; master weights are float32."""
+    recompute: Literal["none", "selective", "full"] = "none"
+    loss: Literal["chunked"] = "chunked"
+    streams: int = 64
+    """Into how many parts the data are split, whatever the number of ranks; a multiple of that number."""
+    clip: float = 1.0
+    """The largest gradient norm."""
+    betas: tuple[float, float] = (0.9, 0.95)
+    adam_eps: float = 1e-8
+    seed: int = 0
+
+    def faults(self) -> Faults:
+        """key and sentence for each value out of bounds."""
+        given = [name for name in LENGTHS if getattr(self, name) is not None]
+        if len(given) != 1:
+            yield (given or LENGTHS)[0], f"give one of {', '.join(LENGTHS)}{f', not {len(given)}' if given else ''}."
+        for name in (*given, "batch_tokens", "micro_batch_rows", "sequence_length", "streams", "clip", "adam_eps"):
+            value = getattr(self, name)
+            if value is not None and not (0 < value < math.inf):
+                yield name, f"{name}: {value} is not a positive number."
+        if self.batch_tokens > 0 and self.sequence_length > 0:
+            try:
+                rows_of_batch(self.batch_tokens, self.sequence_length)
+            except RecipeError as error:
+                yield "batch_tokens", str(error)
+        if isinstance(self.warmup, str) and not re.fullmatch(r"\d+(\.\d+)?\s*%", self.warmup):
+            yield "warmup", f"warmup: {self.warmup!r} is neither a number of steps nor a percentage such as 2%."
+        elif isinstance(self.warmup, int) and self.warmup < 0:
+            yield "warmup", f"warmup: {self.warmup} steps are less than none."
+        if not all(0 <= beta < 1 for beta in self.betas):
+            yield "betas", f"betas: {list(self.betas)} do not lie in [0, 1)."
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSection:
+    """`run:` - where the run lives, and when it is interrupted."""
+
+    folder: str
+    stop_after: int | None = None
+    """End, saved, after this many steps in all, as an interruption would."""
+
+    def faults(self) -> Faults:
+        """key and sentence for each value out of bounds."""
+        if not self.folder:
+            yield "folder", "folder: empty. Name the folder of the run."
+        if self.stop_after is not None and self.stop_after < 1:
+            yield "stop_after", f"stop_after: {self.stop_after} is not a positive number of steps."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One line of `evaluators:` or `callbacks:`: the component, how often it is called, and its options."""
+
+    use: str
+    every: int = 1
+    """In steps."""
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def faults(self) -> Faults:
+        """key and sentence for each value out of bounds."""
+        if self.every < 1:
+            yield "every", f"every: {self.every} is not a positive number of steps."

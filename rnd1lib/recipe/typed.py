@@ -1,0 +1,59 @@
+"""Values held against a dataclass, key by key, so that every mistake is found and not the first alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any, NamedTuple, get_type_hints
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from rnd1lib.registry import did_you_mean
+
+Key = tuple[str | int, ...]
+
+
+class Misfit(NamedTuple):
+    """One mistake: the key that it is found at, and a sentence (with the key's name in front) that stands alone."""
+
+    key: Key
+    message: str
+
+
+def unknown(name: Any, known: Collection[str], word: str) -> str:
+    """The sentence for a key that does not exist."""
+    return f"{name}: no such {word}.{did_you_mean(str(name), known)} {word.capitalize()}s: {', '.join(known) or 'none'}."
+
+
+def convert(cls: Any, values: Mapping[str, Any], word: str) -> tuple[dict[str, Any], list[Misfit]]:
+    """The values in the types of the fields of `cls`, and what does not fit. word: what a field is called, `option` or `key`.
+
+    Strings that read as numbers are taken for numbers where the field is one; "???" counts as missing.
+    """
+    options = [field for field in fields(cls) if field.init]
+    names = [field.name for field in options]
+    hints = get_type_hints(cls)
+    schema = OmegaConf.structured(cls)
+    converted: dict[str, Any] = {}
+    misfits = [Misfit((name,), unknown(name, names, word)) for name in values if name not in names]
+    for field in options:
+        name = field.name
+        if name not in values or values[name] == "???":
+            if field.default is MISSING and field.default_factory is MISSING:
+                misfits.append(Misfit((name,), f"{name}: missing."))
+        elif is_dataclass(hints[name]) and isinstance(values[name], Mapping):
+            inner, faults = convert(hints[name], values[name], word)
+            misfits += [Misfit((name, *key), f"{name}.{message}") for key, message in faults]
+            if not faults:
+                converted[name] = hints[name](**inner)
+        else:
+            try:
+                converted[name] = _plain(OmegaConf.select(OmegaConf.merge(schema, {name: values[name]}), name))
+            except (OmegaConfBaseException, ValueError, TypeError, OverflowError) as error:
+                misfits.append(Misfit((name,), f"{name}: {str(error).splitlines()[0].rstrip('.')}."))
+    return converted, misfits
+
+
+def _plain(value: Any) -> Any:
+    return OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
