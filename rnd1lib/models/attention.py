@@ -26,7 +26,7 @@ class Runs:
     An opaque object, so that recomputation and FSDP, which take containers apart, pass it on as it is.
     """
 
-    def __init__(self, documents_BL: Tensor, *, causal: bool):
+    def __init__(self, documents_BL: Tensor, *, causal: bool) -> None:
         self.causal = causal
         self.slices: list[list[tuple[int, int]]] = []
         for row_L in documents_BL.cpu():
@@ -45,19 +45,21 @@ def positions_in_documents(documents_BL: Tensor) -> Tensor:
     return torch.empty_like(order_BL).scatter_(1, order_BL, index_L - start_BL)
 
 
-def visibility(
+def attention_masks(
     mask: AttentionMask,
     step: int,
     documents_BL: Tensor | None,
     positions_BL: Tensor,
     *,
-    kernel: Kernel = "sdpa",
+    kernel: Kernel | None = None,
 ) -> Visibility:
     """Who sees whom at a step, for the network's `attention_masks`.
 
     documents_BL: any integer a token, or None where each row is one document; a token sees its own document alone.
-    positions_BL: int64, from 0 in each document. kernel: `flex` makes a BlockMask where a mask is needed at all (a GPU).
+    positions_BL: int64, from 0 in each document. kernel: `flex` makes a BlockMask where a mask is
+    needed at all; the default on a GPU, where it is compiled once and skips what nobody sees.
     """
+    kernel = kernel or ("flex" if positions_BL.is_cuda else "sdpa")
     pattern = mask.pattern(step)
     alone = documents_BL is None or bool((documents_BL == documents_BL[:, :1]).all())
     if alone and pattern != "custom":

@@ -11,7 +11,7 @@ from torch.distributed.fsdp import FSDPModule
 
 from rnd1lib.errors import ModelError
 from rnd1lib.kinds import AttentionMask, Noise
-from rnd1lib.models.attention import Kernel, positions_in_documents, visibility
+from rnd1lib.models.attention import Kernel, attention_masks, positions_in_documents
 from rnd1lib.models.tokenizer import Tokenizer
 
 
@@ -20,7 +20,7 @@ class DiffusionLM:
 
     network: torchtitan's decoder, whole or sharded (then every rank makes the same calls). config: its config.json as plain
     data. shift: 1 if row i predicts token i + 1. step: the finished training steps, which an annealed mask asks for.
-    kernel: "flex" where a GPU is to compute masks with flex attention.
+    kernel: "flex" to compute masks with flex attention, which on a GPU is compiled anew for each length of rows.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class DiffusionLM:
         tokenizer: Tokenizer | None = None,
         noise: Noise | None = None,
         kernel: Kernel = "sdpa",
-    ):
+    ) -> None:
         self.network, self.config = network, config
         self.shift, self._mask_token_id = shift, mask_token_id
         self.attention_mask, self.step, self.kernel = attention_mask, step, kernel
@@ -51,6 +51,11 @@ class DiffusionLM:
         if self._mask_token_id is None:
             raise ModelError("This model has no mask token. Name one of its ids: load_model(..., mask_token_id=...).")
         return self._mask_token_id
+
+    @property
+    def has_mask_token(self) -> bool:
+        """Whether `mask_token_id` can be asked for."""
+        return self._mask_token_id is not None
 
     @property
     def vocab_size(self) -> int:
@@ -76,15 +81,15 @@ class DiffusionLM:
             documents_BL = documents_BL.to(self.device)
             positions_BL = positions_in_documents(documents_BL)
         self._check_length(ids_BL.shape[1])
-        seen = visibility(self.attention_mask, self.step, documents_BL, positions_BL, kernel=self.kernel)
-        hidden_BLD = self.network(ids_BL, positions=positions_BL, attention_masks=seen)
+        masks = attention_masks(self.attention_mask, self.step, documents_BL, positions_BL, kernel=self.kernel)
+        hidden_BLD = self.network(ids_BL, positions=positions_BL, attention_masks=masks)
         asked = hidden_BLD if rows_BL is None else hidden_BLD[rows_BL.to(self.device)]
         logits: Tensor = self.network.get_submodule("lm_head")(asked)
         self._reshard()
         return logits
 
     def _check_length(self, length: int) -> None:
-        rows = self.network.get_submodule("layers.0.attention.rope").cache.shape[0]
+        rows = len(self.network.get_buffer("layers.0.attention.rope.cache"))
         if length > rows:
             raise ModelError(f"A row of {length} tokens is longer than this network's {rows} positions.")
 

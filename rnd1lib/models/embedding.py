@@ -22,7 +22,7 @@ class MaskRowEmbedding(Embedding):
 
         mask_token_id: int
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.mask_token_id = config.mask_token_id
         self.mask_row = nn.Parameter(torch.empty(config.embedding_dim))

@@ -20,7 +20,7 @@ class Experts(GroupedExperts):
 
         compute_dtype: str = "float32"
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.compute_dtype: torch.dtype = getattr(torch, config.compute_dtype)
 

@@ -23,7 +23,7 @@ class ScoringHead(Linear):
 
         chunk: int = 256
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.chunk = config.chunk
 

@@ -40,8 +40,9 @@ class DocumentAttention(FlexAttention):
         sdpa = partial(F.scaled_dot_product_attention, scale=scale, enable_gqa=enable_gqa)
         if isinstance(attention_masks, Runs):
             return _each_document(sdpa, q, k, v, attention_masks).transpose(1, 2)
-        causal = isinstance(attention_masks, str)
-        return sdpa(q, k, v, attn_mask=None if causal else attention_masks, is_causal=causal).transpose(1, 2)
+        if isinstance(attention_masks, str):
+            return sdpa(q, k, v, is_causal=True).transpose(1, 2)
+        return sdpa(q, k, v, attn_mask=attention_masks).transpose(1, 2)
 
 
 def _each_document(sdpa: Any, q: Tensor, k: Tensor, v: Tensor, runs: Runs) -> Tensor:

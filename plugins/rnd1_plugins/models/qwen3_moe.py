@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rnd1lib.kinds import Build, TensorSource
 from rnd1lib.models.dimensions import dimensions
+from rnd1lib.models.layouts import rnd1_config, transformers_config
 from rnd1lib.models.tensor_names import tensor_sources
 
 if TYPE_CHECKING:
@@ -77,3 +78,13 @@ class Qwen3Moe:
     def tensors(self, config: Mapping[str, Any]) -> list[TensorSource]:
         """Names one to one; the experts of a layer are stacked."""
         return tensor_sources(dimensions(config))
+
+    def folder_config(
+        self, config: Mapping[str, Any], *, layout: str, bidirectional: bool, mask_token_id: int | None
+    ) -> dict[str, Any]:
+        """config.json of a folder in one of `layouts`."""
+        if layout == "rnd1":
+            return rnd1_config(config, mask_token_id=mask_token_id)
+        return transformers_config(
+            config, model_type="qwen3_moe", architecture="Qwen3MoeForCausalLM", bidirectional=bidirectional
+        )
