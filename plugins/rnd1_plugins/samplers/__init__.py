@@ -1,0 +1,1 @@
+"""Samplers: how many positions a step commits, which, and with what token."""

@@ -1,0 +1,66 @@
+"""Asking a denoiser about positions: the shift, padding and guidance in one place, for sampling and likelihood alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from rnd1lib.diffusion.shift import rows_that_predict
+from rnd1lib.errors import SamplingError
+from rnd1lib.kinds import Denoiser
+
+
+def left_align(rows: Sequence[Sequence[int]], model: Denoiser) -> tuple[Tensor, Tensor]:
+    """Rows of unequal length as one canvas: ids [B, L] and lengths [B], int64 on the model's device.
+
+    Filled up on the right with the padding token; a canvas is never padded on the left, so positions count from 0.
+    """
+    filler = next(token for token in (model.pad_token_id, model.eos_token_id, 0) if token is not None)
+    width = max(map(len, rows), default=0)
+    ids_BL = torch.tensor([[*row, *[filler] * (width - len(row))] for row in rows], dtype=torch.int64)
+    lengths_B = torch.tensor([len(row) for row in rows], dtype=torch.int64)
+    device = getattr(model, "device", "cpu")
+    return ids_BL.reshape(len(rows), width).to(device), lengths_B.to(device)
+
+
+def predict(
+    model: Denoiser,
+    ids_BL: Tensor,
+    asked_BL: Tensor,
+    *,
+    lengths_B: Tensor | None = None,
+    given_BL: Tensor | None = None,
+    guidance: float = 0.0,
+) -> Tensor:
+    """Logits [N, V] of the N positions in `asked_BL`, row by row, in one call of the model with its LM head on those alone.
+
+    lengths_B: what lies behind is padding, a document of its own. guidance w > 0: u + (w + 1)(c - u), where u comes from a
+    canvas in which all of `given_BL` is masked, save the first token under shift 1, which no row predicts (Nie et al.
+    2025, appendix A.2; Ho & Salimans 2022). Under shift 1 position 0 cannot be asked about.
+    """
+    rows_BL = rows_that_predict(asked_BL, model.shift)
+    positions_L = torch.arange(ids_BL.shape[1], device=ids_BL.device)
+    padding_BL = None if lengths_B is None or bool((lengths_B == len(positions_L)).all()) else positions_L >= lengths_B[:, None]
+    documents_BL = None if padding_BL is None else padding_BL.long()
+    if not guidance or given_BL is None:
+        return model.logits(ids_BL, rows_BL=rows_BL, documents_BL=documents_BL)
+    forgotten_BL = given_BL & (positions_L >= model.shift)
+    without_BL = ids_BL.masked_fill(forgotten_BL, model.mask_token_id)
+    twice = None if documents_BL is None else documents_BL.repeat(2, 1)
+    both = model.logits(torch.cat([ids_BL, without_BL]), rows_BL=rows_BL.repeat(2, 1), documents_BL=twice)
+    conditional_NV, unconditional_NV = both.float().chunk(2)
+    return unconditional_NV + (guidance + 1) * (conditional_NV - unconditional_NV)
+
+
+def start_token(model: Denoiser) -> int:
+    """The token that stands before an empty prompt under shift 1: a beginning of text, else the end of the text before."""
+    token = getattr(model, "bos_token_id", None)
+    token = model.eos_token_id if token is None else token
+    if token is None:
+        raise SamplingError(
+            "An empty prompt under shift 1 needs a token before it, and this model has neither a bos nor an eos token. "
+            "Give at least one token."
+        )
+    return token

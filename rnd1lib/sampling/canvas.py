@@ -1,0 +1,88 @@
+"""The canvases of a batch while they are filled in: which rows are open, and where in its blocks each of them stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from rnd1lib.diffusion.prediction import left_align
+from rnd1lib.errors import SamplingError
+from rnd1lib.kinds import Denoiser, Sampler
+
+
+class Canvas:
+    """Rows of unequal length, left-aligned; each walks through its own blocks, so none waits for another.
+
+    ids_BL: int64, changed in place. gaps_BL: bool, masked at the start. origins: where each row's first block begins.
+    The block of a row is the one that holds its first mask, so a block ends when it is full.
+    """
+
+    def __init__(
+        self,
+        model: Denoiser,
+        rows: Sequence[Sequence[int]],
+        origins: Sequence[int],
+        sampler: Sampler,
+        *,
+        end_token_id: int | None = None,
+    ) -> None:
+        self.model, self.end_token_id = model, end_token_id
+        self.ids_BL, self.lengths_B = left_align(rows, model)
+        self.gaps_BL = self.ids_BL == model.mask_token_id
+        device = self.ids_BL.device
+        self._places_L = torch.arange(self.ids_BL.shape[1], device=device)
+        origins_B = torch.tensor(list(origins), dtype=torch.int64, device=device)
+        self._block_length = sampler.block_length or max(self.ids_BL.shape[1], 1)
+        self._block_of_BL = (self._places_L - origins_B[:, None]).div(self._block_length, rounding_mode="floor")
+        self._blocks_B = (-(-(self.lengths_B - origins_B) // self._block_length)).clamp(min=1)
+        self._steps = sampler.steps
+        if self._steps is not None and bool((self._blocks_B > self._steps).any()):
+            raise SamplingError(
+                f"steps: {self._steps} are too few for {int(self._blocks_B.max())} blocks of {self._block_length}: "
+                "each block needs a step."
+            )
+        self._block_B = torch.full_like(self.lengths_B, -1)
+        self.step_B = torch.zeros_like(self.lengths_B)
+        self.masked_at_start_B = torch.zeros_like(self.lengths_B)
+        self.masked_BL = torch.zeros_like(self.gaps_BL)
+
+    @property
+    def steps_B(self) -> Tensor:
+        """[B] steps of each row's block: an even split of all steps, or one for each token."""
+        if self._steps is None:
+            return self.masked_at_start_B
+        return self._steps // self._blocks_B + (self._block_B < self._steps % self._blocks_B)
+
+    def current_blocks(self) -> Tensor:
+        """[B, L] bool: the generated positions of the block in which each row stands."""
+        return self.gaps_BL & (self._block_of_BL == self._block_B[:, None])
+
+    def settle(self) -> bool:
+        """Closes rows that are done, moves rows whose block is full to their next one; False when nothing is left to do.
+
+        A row is done when nothing is masked before its end-of-text; until then what lies behind it is filled in too.
+        """
+        if not self.masked_BL.numel():
+            return False
+        masked_BL = (self.ids_BL == self.model.mask_token_id) & self.gaps_BL
+        open_B = (masked_BL & (self._places_L < self._ends()[:, None])).any(1)
+        first_B1 = masked_BL.int().argmax(1, keepdim=True)
+        entering_B = open_B & (self._block_of_BL.gather(1, first_B1)[:, 0] != self._block_B)
+        self._block_B = torch.where(entering_B, self._block_of_BL.gather(1, first_B1)[:, 0], self._block_B)
+        self.masked_BL = masked_BL & self.current_blocks() & open_B[:, None]
+        self.step_B = torch.where(entering_B, 0, self.step_B)
+        self.masked_at_start_B = torch.where(entering_B, self.masked_BL.sum(1), self.masked_at_start_B)
+        return bool(open_B.any())
+
+    def _ends(self) -> Tensor:
+        """[B] where each row's text ends: behind its first generated end-of-text, else its length."""
+        if self.end_token_id is None or not self.ids_BL.numel():
+            return self.lengths_B
+        ended_BL = (self.ids_BL == self.end_token_id) & self.gaps_BL
+        return torch.where(ended_BL, self._places_L + 1, self.lengths_B[:, None]).amin(1)
+
+    def texts(self) -> list[list[int]]:
+        """The rows as lists of ids, nothing behind a generated end-of-text."""
+        return [row[:end] for row, end in zip(self.ids_BL.tolist(), self._ends().tolist(), strict=True)]
