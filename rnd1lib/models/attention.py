@@ -34,7 +34,7 @@ class Runs:
             self.slices.append(list(zip([0, *stops], stops, strict=False)))
 
 
-Visibility: TypeAlias = None | Literal["causal"] | Runs | Tensor | BlockMask
+Visibility: TypeAlias = Literal["causal"] | Runs | Tensor | BlockMask | None
 
 
 def positions_in_documents(documents_BL: Tensor) -> Tensor:

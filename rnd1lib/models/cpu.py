@@ -30,10 +30,10 @@ def install() -> None:
 
 
 def _stand_in_for_an_accelerator() -> None:
-    if torch._utils._get_available_device_type() == "cpu":
+    if torch._utils._get_available_device_type is _cpu:
         return
     assert "torchtitan.tools.utils" not in sys.modules, "import rnd1lib.models before torchtitan"
-    torch._utils._get_available_device_type = lambda: "cpu"  # torchtitan falls back to "cuda" at its import
+    torch._utils._get_available_device_type = _cpu  # torchtitan falls back to "cuda" at its import
     vars(torch.cpu).update(
         current_device=lambda: 0,  # the real one says "cpu"; a barrier after step 1 wants a number
         get_device_name=lambda device=None: "cpu",  # this and the rest: asked by torchtitan's metrics
@@ -44,6 +44,10 @@ def _stand_in_for_an_accelerator() -> None:
     )
     if importlib.util.find_spec("triton") is None:  # torchtitan imports kernels that only a GPU runs
         sys.modules[TRITON_KERNELS] = _NoKernels(TRITON_KERNELS)
+
+
+def _cpu() -> str:
+    return "cpu"
 
 
 def _physical_memory() -> int:

@@ -34,7 +34,8 @@ class Folder:
     def tensor(self, name: str) -> Tensor:
         """One whole tensor, on the CPU, in the dtype of the file."""
         with safe_open(self.files[name], "pt") as file:
-            return file.get_tensor(name)
+            tensor: Tensor = file.get_tensor(name)
+            return tensor
 
     def check(self, expected: Mapping[str, tuple[int, ...]]) -> None:
         """Raises ModelError with a line for each tensor that is missing, unexpected or of another shape."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,8 +45,8 @@ class ScoringHead(Linear):
             return super().forward(input)
         if weights is None:
             weights = torch.ones_like(labels, dtype=torch.float32)
-        loss: Tensor = _ChunkedCrossEntropy.apply(input, self.weight, labels, weights.float(), self.chunk, never)
-        return loss
+        apply: Callable[..., Tensor] = _ChunkedCrossEntropy.apply
+        return apply(input, self.weight, labels, weights.float(), self.chunk, never)
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
@@ -58,34 +59,38 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         wants_hidden, wants_weight = ctx.needs_input_grad[:2]
         grad_hidden_ND = torch.empty_like(hidden_ND) if wants_hidden else None
         grad_weight_VD = torch.zeros_like(weight_VD, dtype=torch.float32) if wants_weight else None
-        total = torch.zeros((), dtype=torch.float32, device=hidden_ND.device)
+        loss = torch.zeros((), dtype=torch.float32, device=hidden_ND.device)
         for start in range(0, len(hidden_ND), chunk):
             rows = slice(start, start + chunk)
-            logits_CV = (hidden_ND[rows] @ weight_VD.T).float()
-            if never is not None:
-                logits_CV[:, never] = -torch.inf
-            loss, grad_CV = _cross_entropy(logits_CV, labels_N[rows], weights_N[rows])
-            total += loss
-            grad_CV = grad_CV.to(hidden_ND.dtype)
+            log_p_CV = _log_probabilities(hidden_ND[rows] @ weight_VD.T, never)
+            loss -= (log_p_CV.gather(1, labels_N[rows, None])[:, 0] * weights_N[rows]).sum()
+            if not (wants_hidden or wants_weight):
+                continue
+            grad_CV = _gradient(log_p_CV, labels_N[rows], weights_N[rows]).to(hidden_ND.dtype)
             if grad_hidden_ND is not None:
                 grad_hidden_ND[rows] = grad_CV @ weight_VD
             if grad_weight_VD is not None:
                 grad_weight_VD += grad_CV.T @ hidden_ND[rows]
         ctx.save_for_backward(grad_hidden_ND, None if grad_weight_VD is None else grad_weight_VD.to(weight_VD.dtype))
-        return total
+        return loss
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        grad_hidden_ND, grad_weight_VD = ctx.saved_tensors
-        scaled = [None if made is None else made * grad for made in (grad_hidden_ND, grad_weight_VD)]
+        scaled = [None if made is None else made * grad for made in ctx.saved_tensors]
         return (*scaled, None, None, None, None)
 
 
-def _cross_entropy(logits_CV: Tensor, labels_C: Tensor, weights_C: Tensor) -> tuple[Tensor, Tensor]:
-    """The weighted sum and its gradient with respect to the logits, whose memory the gradient takes over."""
-    log_normaliser_C1 = logits_CV.logsumexp(-1, keepdim=True)
-    loss_C = log_normaliser_C1[:, 0] - logits_CV.gather(1, labels_C[:, None])[:, 0]
-    grad_CV = logits_CV.sub_(log_normaliser_C1).exp_()
-    grad_CV.scatter_add_(1, labels_C[:, None], torch.full_like(log_normaliser_C1, -1.0))
-    return (loss_C * weights_C).sum(), grad_CV.mul_(weights_C[:, None])
+def _log_probabilities(logits_CV: Tensor, never: int | None) -> Tensor:
+    """float32, in the memory of the logits where they are that already."""
+    logits_CV = logits_CV.float()
+    if never is not None:
+        logits_CV[:, never] = -torch.inf
+    return logits_CV.sub_(logits_CV.logsumexp(-1, keepdim=True))
+
+
+def _gradient(log_p_CV: Tensor, labels_C: Tensor, weights_C: Tensor) -> Tensor:
+    """Of the weighted loss with respect to the logits: weight * (p - onehot), in the memory of `log_p_CV`."""
+    grad_CV = log_p_CV.exp_()
+    grad_CV[torch.arange(len(labels_C), device=labels_C.device), labels_C] -= 1
+    return grad_CV.mul_(weights_C[:, None])

@@ -15,7 +15,7 @@ from torch import nn
 
 import rnd1lib
 from rnd1lib.errors import ModelError
-from rnd1lib.kinds import Build, Model
+from rnd1lib.kinds import Build, Kind, Model
 from rnd1lib.models.denoiser import DiffusionLM
 from rnd1lib.models.facts import Facts, read_facts
 from rnd1lib.models.folder import CONFIG, locate, open_folder, read_json
@@ -79,7 +79,9 @@ def denoiser(network: nn.Module, config: Mapping[str, Any], facts: Facts, tokeni
         step=facts.step,
         tokenizer=tokenizer,
         noise=None if facts.noise is None else _component("noise", facts.noise),
-        **{f"{name}_token_id": _token_id(f"{name}_token_id", config, tokenizer) for name in ("eos", "pad", "bos")},
+        eos_token_id=_token_id("eos_token_id", config, tokenizer),
+        pad_token_id=_token_id("pad_token_id", config, tokenizer),
+        bos_token_id=_token_id("bos_token_id", config, tokenizer),
     )
 
 
@@ -104,13 +106,14 @@ def _empty_network(
         compute_dtype=dtype,
     )
     with torch.device("meta"):
-        network = component.spec(config, build).model.build()
+        network: Any = component.spec(config, build).model.build()
     network.to(getattr(torch, dtype)).to_empty(device=device)
     network.prepare()
-    return network.eval().requires_grad_(False)
+    frozen: nn.Module = network.eval().requires_grad_(False)
+    return frozen
 
 
-def _component(kind: str, entry: Mapping[str, Any]) -> Any:
+def _component(kind: Kind, entry: Mapping[str, Any]) -> Any:
     options = {key: value for key, value in entry.items() if key != "use"}
     return rnd1lib.build(kind, entry["use"], **options)
 

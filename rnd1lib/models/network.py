@@ -19,6 +19,7 @@ from torchtitan.models.common import CosSinRoPE, Embedding, TransformerBlock
 from torchtitan.models.common.decoder_sharding import dense_param_placement
 from torchtitan.models.qwen3.model import Qwen3Model
 from torchtitan.protocols.model_spec import ModelSpec
+from torchtitan.protocols.module import Module
 
 from rnd1lib.errors import ModelError
 from rnd1lib.kinds import Build
@@ -47,6 +48,7 @@ class Decoder(Qwen3Model):
                 assert self.tok_embeddings.sharding_config is not None
                 self.tok_embeddings.sharding_config.state_shardings["mask_row"] = dense_param_placement(tp=spmd.R)
 
+    config: Config
     _skip_lm_head = True
 
     def init_states(self, *, buffer_device: torch.device | None = None) -> None:
@@ -60,7 +62,7 @@ class Decoder(Qwen3Model):
             self.tok_embeddings.weight = self.lm_head.weight
         first, *others = (module for module in self.modules() if isinstance(module, CosSinRoPE))
         for module in self.modules():
-            if hasattr(module, "_init_self_buffers") and module not in others:
+            if isinstance(module, Module) and module not in others:
                 module._init_self_buffers(buffer_device=buffer_device)
         for rope in others:
             rope.cache = first.cache
@@ -84,7 +86,7 @@ def network_config(size: Dimensions, build: Build) -> Decoder.Config:
     mask = build.mask_token_id
     if mask is not None and not 0 <= mask < size.vocabulary:
         raise ModelError(f"mask_token_id: {mask} is outside the vocabulary of {size.vocabulary} tokens.")
-    sizes = {"num_embeddings": size.vocabulary, "embedding_dim": size.width}
+    sizes: dict[str, Any] = {"num_embeddings": size.vocabulary, "embedding_dim": size.width}
     init = qwen3._EMBEDDING_SKIP_INIT if size.tied else qwen3._EMBEDDING_INIT
     if mask is None:
         table = Embedding.Config(**sizes, param_init=init)
@@ -104,7 +106,7 @@ def network_config(size: Dimensions, build: Build) -> Decoder.Config:
 
 
 def _layers(size: Dimensions, build: Build) -> list[TransformerBlock.Config]:
-    kwargs = {
+    kwargs: dict[str, Any] = {
         "n_layers": len(size.sparse),
         "dim": size.width,
         "n_heads": size.heads,
@@ -116,7 +118,11 @@ def _layers(size: Dimensions, build: Build) -> list[TransformerBlock.Config]:
     }
     layers = qwen3._build_qwen3_layers(hidden_dim=size.ffn_width, **kwargs)
     if any(size.sparse):
-        experts = {"moe_hidden_dim": size.expert_width, "num_experts": size.experts, "top_k": size.experts_per_token}
+        experts: dict[str, Any] = {
+            "moe_hidden_dim": size.expert_width,
+            "num_experts": size.experts,
+            "top_k": size.experts_per_token,
+        }
         mixtures = qwen3._build_qwen3_moe_layers(**experts, moe_comm_backend="standard", **kwargs)
         layers = [moe if sparse else plain for plain, moe, sparse in zip(layers, mixtures, size.sparse, strict=True)]
     for layer in layers:
@@ -126,8 +132,9 @@ def _layers(size: Dimensions, build: Build) -> list[TransformerBlock.Config]:
 
 def _refine(layer: TransformerBlock.Config, size: Dimensions, build: Build) -> None:
     """What torchtitan's builders fix and a folder may say otherwise."""
-    layer.attention.inner_attention = DocumentAttention.Config()
-    for norm in (layer.attention_norm, layer.ffn_norm, layer.attention.qk_norm):
+    attention: Any = layer.attention
+    attention.inner_attention = DocumentAttention.Config()
+    for norm in (layer.attention_norm, layer.ffn_norm, attention.qk_norm):
         norm.eps = size.norm_eps
     if layer.moe is not None:
         layer.moe.load_balance_coeff = None  # torchtitan's balancing bias changes routing

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch.distributed import checkpoint
+from torch.distributed.checkpoint.state_dict_loader import load
 
 from rnd1lib.errors import CheckpointError
 
@@ -63,7 +63,7 @@ def load_checkpoint(path: Path, network: nn.Module) -> None:
     Raises CheckpointError for a damaged checkpoint, or one of another network.
     """
     try:
-        checkpoint.load(network.state_dict(), checkpoint_id=path, no_dist=True)
+        load(network.state_dict(), checkpoint_id=path, no_dist=True)
     except Exception as error:  # torch raises whatever unpickling and reading raise
         reason = str(error).strip().rpartition("\n")[2]
         raise CheckpointError(f"{path}: this checkpoint cannot be read ({type(error).__name__}: {reason}).") from error
