@@ -8,6 +8,7 @@ import warnings
 WARNINGS = (
     "In CPU autocast, but the target dtype is not supported",  # the router asks for float32, which on a CPU it has anyway
     "DTensor random operators may not have complete support",  # our initial weights draw nothing from a DTensor
+    "torch.distributed is disabled, unavailable or uninitialized",  # one process reads a run's checkpoint
     "`torch.utils._pytree",  # torchtitan registers nodes by a name that torch has since changed
 )
 RECORDS = ("Error running lspci",)  # how torchtitan guesses a GPU's peak FLOPs

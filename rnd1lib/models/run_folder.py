@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.state_dict_loader import load
 
 from rnd1lib.errors import CheckpointError
@@ -64,6 +65,6 @@ def load_checkpoint(path: Path, network: nn.Module) -> None:
     """
     try:
         load(network.state_dict(), checkpoint_id=path, no_dist=True)
-    except Exception as error:  # torch raises whatever unpickling and reading raise
+    except (Exception, CheckpointException) as error:  # whatever reading raises; torch's own is no Exception
         reason = str(error).strip().rpartition("\n")[2]
         raise CheckpointError(f"{path}: this checkpoint cannot be read ({type(error).__name__}: {reason}).") from error

@@ -1,0 +1,98 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from rnd1lib import export, load_model
+from rnd1lib.errors import ModelError
+from rnd1lib.models.export import SHARD_BYTES, export_and_compare
+from rnd1lib.models.tokenizer import train_tokenizer
+from rnd1lib.models.weights import write_mask_row
+
+MASK = 315
+LAYOUTS = {"tied": "qwen3", "untied": "qwen3", "mixed": "qwen3_moe", "every_second": "qwen3_moe"}
+
+
+def trained(folder, **options):
+    """As after training: a mask row of its own, written into its table as load_model does with a run's."""
+    model = load_model(folder, attention_mask="bidirectional", mask_token_id=MASK, **options)
+    with torch.no_grad():
+        model.network.get_parameter("tok_embeddings.mask_row").normal_(generator=torch.Generator().manual_seed(3))
+    write_mask_row(model.network)
+    return model
+
+
+@pytest.mark.parametrize(("shape", "layout"), LAYOUTS.items())
+def test_transformers_gives_the_models_logits(shape, layout, written_by_transformers, tmp_path):
+    from transformers import AutoModelForCausalLM
+
+    model = trained(written_by_transformers[shape][0])
+    done = export_and_compare(model, tmp_path / "out", layout=layout)
+    assert done.path == tmp_path / "out"
+    assert done.compared == 2 * 32 * 320
+    assert done.largest_difference <= 1e-5
+    theirs, info = AutoModelForCausalLM.from_pretrained(done.path, dtype=torch.float32, output_loading_info=True)
+    assert not any(info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    ids = torch.randint(0, 320, (2, 20), generator=torch.Generator().manual_seed(0))
+    ids[:, 3] = MASK
+    with torch.no_grad():
+        torch.testing.assert_close(model.logits(ids), theirs(ids).logits, atol=1e-4, rtol=0)
+
+
+def test_an_autoregressive_model_stays_causal_for_transformers(written_by_transformers, tmp_path):
+    out = export(load_model(written_by_transformers["untied"][0]), tmp_path / "out", layout="qwen3")
+    assert "is_causal" not in json.loads((out / "config.json").read_text())
+    assert load_model(out).attention_mask.pattern(0) == "causal"
+
+
+def test_what_was_exported_is_read_back_with_everything_it_is(written_by_transformers, tmp_path):
+    model = load_model(written_by_transformers["tied"][0], attention_mask="bidirectional", shift=0, mask_token_id=MASK)
+    model.step, model.tokenizer = 12, train_tokenizer(["some words"] * 3, 300)
+    back = load_model(export(model, tmp_path / "out", layout="qwen3"))
+    assert (back.shift, back.mask_token_id, back.step) == (0, MASK, 12)
+    assert (back.eos_token_id, back.pad_token_id) == (317, 316)
+    assert back.attention_mask == model.attention_mask
+    assert back.tokenizer.decode(back.tokenizer.encode("some words")) == "some words"
+
+
+def test_a_folder_of_many_files_reads_back(written_by_transformers, tmp_path, monkeypatch):
+    monkeypatch.setattr("rnd1lib.models.export.SHARD_BYTES", 60_000)
+    assert SHARD_BYTES > 60_000
+    out = export(trained(written_by_transformers["mixed"][0]), tmp_path / "out", layout="qwen3_moe")
+    index = json.loads((out / "model.safetensors.index.json").read_text())
+    files = {file.name: load_file(file) for file in out.glob("*.safetensors")}
+    assert len(files) > 2
+    assert index["weight_map"] == {name: file for file, tensors in files.items() for name in tensors}
+    assert index["metadata"]["total_size"] == sum(t.nbytes for tensors in files.values() for t in tensors.values())
+
+
+def test_bfloat16_stays_bfloat16(written_by_transformers, tmp_path):
+    out = export(trained(written_by_transformers["mixed"][0], dtype="bfloat16"), tmp_path / "out", layout="rnd1")
+    assert {tensor.dtype for tensor in load_file(out / "model.safetensors").values()} == {torch.bfloat16}
+    config = json.loads((out / "config.json").read_text())
+    assert (config["dtype"], config["model_type"], config["architectures"]) == ("bfloat16", "rnd1", ["RND1LM"])
+
+
+def test_an_unknown_layout_names_the_known_ones_and_creates_nothing(written_by_transformers, tmp_path):
+    with pytest.raises(ValueError, match=r"'qwen9' is unknown\. Layouts: .*qwen3, qwen3_moe, rnd1"):
+        export(written_by_transformers["tied"][0], tmp_path / "deep" / "out", layout="qwen9")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_layout_that_does_not_fit_and_a_folder_that_exists_are_refused(written_by_transformers, tmp_path):
+    with pytest.raises(ModelError, match="'rnd1' does not fit a qwen3 model. Fitting: qwen3"):
+        export(written_by_transformers["tied"][0], tmp_path / "out", layout="rnd1")
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ModelError, match="exists already"):
+        export(written_by_transformers["tied"][0], tmp_path, layout="qwen3")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_weights_that_are_not_finite_leave_nothing_behind(written_by_transformers, tmp_path):
+    model = trained(written_by_transformers["tied"][0])
+    with torch.no_grad():
+        model.network.get_parameter("norm.weight")[0] = torch.nan
+    with pytest.raises(ModelError, match="not written"):
+        export(model, tmp_path / "out", layout="qwen3")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,145 @@
+import json
+import shutil
+
+import huggingface_hub
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from rnd1lib.errors import ModelError
+from rnd1lib.models.dimensions import dimensions
+from rnd1lib.models.folder import open_folder
+from rnd1lib.models.tensor_names import tensor_sources
+
+
+@pytest.fixture
+def copy(written_by_transformers, tmp_path):
+    """A folder that a test may spoil."""
+    folder = tmp_path / "model"
+    shutil.copytree(written_by_transformers["mixed"][0], folder)
+    return folder
+
+
+def rewrite(folder, change):
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors")
+
+
+def shapes_of(folder):
+    return {name: tuple(open_folder(folder).tensor(name).shape) for name in open_folder(folder).files}
+
+
+def test_the_names_we_expect_are_the_names_transformers_writes(written_by_transformers):
+    for shape, (path, _) in written_by_transformers.items():
+        folder = open_folder(path)
+        sources = tensor_sources(dimensions(folder.config))
+        assert {name for source in sources for name in source.tensors} == set(folder.files), shape
+
+
+def test_everything_that_is_wrong_with_the_tensors_is_said_at_once(copy):
+    expected = shapes_of(copy)
+
+    def spoil(tensors):
+        del tensors["model.norm.weight"]
+        tensors["model.layers.7.extra"] = torch.zeros(1)
+        tensors["lm_head.weight"] = torch.zeros(3, 4)
+
+    rewrite(copy, spoil)
+    with pytest.raises(ModelError) as caught:
+        open_folder(copy).check(expected)
+    assert [line.partition(": ")[2] for line in str(caught.value).splitlines()] == [
+        "model.norm.weight: missing.",
+        "model.layers.7.extra: unexpected.",
+        "lm_head.weight: has shape [3, 4], config.json asks for [320, 48].",
+    ]
+
+
+def test_a_tied_folder_may_hold_its_head_and_old_rope_buffers(copy):
+    rewrite(copy, lambda tensors: tensors.update({"model.layers.0.self_attn.rotary_emb.inv_freq": torch.zeros(8)}))
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": True}))
+    expected = shapes_of(copy)
+    del expected["lm_head.weight"], expected["model.layers.0.self_attn.rotary_emb.inv_freq"]
+    open_folder(copy).check(expected)
+
+
+def shard(folder):
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    names = sorted(tensors)
+    weight_map = {}
+    for number, part in enumerate((names[::2], names[1::2])):
+        save_file({name: tensors[name] for name in part}, folder / f"part-{number}.safetensors")
+        weight_map |= dict.fromkeys(part, f"part-{number}.safetensors")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    return tensors, weight_map
+
+
+def test_shards_are_read_with_an_index_and_without(copy):
+    tensors, _ = shard(copy)
+    for _ in range(2):
+        folder = open_folder(copy)
+        assert set(folder.files) == set(tensors)
+        assert all(torch.equal(folder.tensor(name), tensor) for name, tensor in tensors.items())
+        (copy / "model.safetensors.index.json").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("name", ["../model/part-0.safetensors", "/etc/passwd", "gone.safetensors"])
+def test_an_index_that_leads_elsewhere_is_refused(copy, name):
+    _, weight_map = shard(copy)
+    (copy / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map | {"x": name}}))
+    with pytest.raises(ModelError, match=r"no file of this folder|is missing, the index names it"):
+        open_folder(copy)
+
+
+def test_a_tensor_in_two_files_is_refused(copy):
+    tensors, _ = shard(copy)
+    (copy / "model.safetensors.index.json").unlink()
+    save_file({"model.norm.weight": tensors["model.norm.weight"]}, copy / "part-9.safetensors")
+    with pytest.raises(ModelError, match=r"model\.norm\.weight is in part-\d\.safetensors and in part-9"):
+        open_folder(copy)
+
+
+def test_pickles_alone_are_refused_unopened(copy):
+    (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
+    with pytest.raises(ModelError, match=r"only pickles \(pytorch_model\.bin\)"):
+        open_folder(copy)
+
+
+def test_code_in_a_folder_is_never_run(copy, tmp_path):
+    (copy / "modeling_evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModel": "modeling_evil.Evil"}}))
+    open_folder(copy).check(shapes_of(copy))
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "\x00", '{"a": ' + "[" * 100_000])
+def test_a_config_that_is_no_object_is_a_sentence(copy, text):
+    (copy / "config.json").write_text(text)
+    with pytest.raises(ModelError, match="config.json: (not valid JSON|holds a list)"):
+        open_folder(copy)
+
+
+@pytest.mark.parametrize("size", [0, 4, 9, 2000])
+def test_a_truncated_safetensors_file_is_named(copy, size):
+    file = copy / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:size])
+    with pytest.raises(ModelError, match=r"model\.safetensors: not a whole safetensors file"):
+        open_folder(copy)
+
+
+def test_a_path_that_is_not_there_is_a_sentence(tmp_path):
+    with pytest.raises(ModelError, match="no such model folder"):
+        open_folder(tmp_path / "nothing" / "here")
+    with pytest.raises(ModelError, match=r"holds no config\.json"):
+        open_folder(tmp_path)
+
+
+def test_a_hub_name_that_cannot_be_fetched_is_one_sentence(monkeypatch, tmp_path):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ModelError, match="could not be fetched from the Hugging Face Hub") as caught:
+        open_folder("nobody/nothing")
+    assert "\n" not in str(caught.value)
