@@ -28,7 +28,7 @@ def sampler_of(sampler: str | Sampler, options: dict[str, Any], model: Denoiser)
     except Rnd1Error:
         raise
     except (ValueError, TypeError) as error:
-        raise SamplingError(f"sampler {sampler!r}: {error}") from error
+        raise SamplingError(str(error)) from error
     vocabulary = getattr(model, "vocab_size", None)
     if component.top_k is not None and vocabulary is not None and component.top_k > vocabulary:
         warnings.warn(f"top_k: {component.top_k} is above the vocabulary of {vocabulary} tokens: all are kept.", stacklevel=3)

@@ -105,7 +105,7 @@ def views(forward: Forward, *, seed: int, numbers: Tensor) -> list[StepView]:
     """A view for each group of rows that stand at the same step; all share one forward pass. Mostly there is one."""
     canvas = forward.canvas
     clocks_B2 = torch.stack([canvas.step_B, canvas.steps_B], 1)
-    clocks = clocks_B2[forward.open_B].unique(dim=0)
+    clocks = torch.unique(clocks_B2[forward.open_B], dim=0)
     groups = [(forward.open_B & (clocks_B2 == clock).all(1)).nonzero()[:, 0] for clock in clocks]
     return [
         StepView(forward, rows_B, *clock, seed=seed, numbers=numbers)
