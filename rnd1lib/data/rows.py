@@ -84,6 +84,8 @@ class PackedRows:
 
     def batch(self, first_row: int, rows: int) -> Batch:
         """Rows `first_row` to `first_row + rows` of the run, `[rows, sequence_length]` each tensor."""
+        if rows < 1:
+            raise ValueError(f"rows: {rows} is too few; at least 1.")
         if first_row < self._next_row:
             raise ValueError(f"first_row: {first_row} lies before row {self._next_row}; rows are read forwards only.")
         self._next_row = first_row + rows

@@ -17,7 +17,7 @@ from rnd1lib.data.packing import Packer, Piece, Row
 from rnd1lib.errors import DataError
 
 FEWEST_ROWS = 16
-MOST_ROWS = 64
+MOST_ROWS = 128
 FULL = 0.985
 """A window ends as soon as it has some rows and packs to this share: small windows that waste little. Some lengths never
 pack so well (documents of just over half a row), so a window ends at `MOST_ROWS` in any case."""
