@@ -62,8 +62,8 @@ class TimesSection:
 
     def faults(self) -> Faults:
         """key and sentence for each value out of bounds."""
-        if not 0 <= self.low < self.high <= 1:
-            yield "low", f"low: 0 <= low < high <= 1 does not hold for low {self.low} and high {self.high}."
+        if not 0 < self.low < self.high <= 1:
+            yield "low", f"low: 0 < low < high <= 1 does not hold for low {self.low} and high {self.high}."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,127 @@
+"""From a name and overrides to a checked recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from rnd1lib.errors import PluginError, RecipeError
+from rnd1lib.plugins import Plugins, installed
+from rnd1lib.recipe.interpolation import interpolate
+from rnd1lib.recipe.layers import Layer, layers_of
+from rnd1lib.recipe.merge import merge
+from rnd1lib.recipe.options import PluginMisfit, make
+from rnd1lib.recipe.problems import Origin, Problems
+from rnd1lib.recipe.recipe import Components, Recipe
+from rnd1lib.recipe.sections import TimesSection, TrainSection
+from rnd1lib.recipe.structure import Structure
+from rnd1lib.registry import Registry, did_you_mean
+
+
+def load_recipe(path_or_name: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+    """A recipe, checked to the last option: structure, components (which imports them), `titan:` (which imports torchtitan).
+
+    path_or_name: a file, a shipped recipe (`tiny/moe`), or `plugin:name`. overrides: `key=value`, each a layer of its own.
+    RecipeError: every problem, each with file and line. PluginError: the only problems are a plug-in's.
+    """
+    draft = _Draft(path_or_name, overrides)
+    draft.check_components()
+    draft.check_titan()
+    return draft.recipe()
+
+
+def read_recipe(path_or_name: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+    """A recipe of which the structure alone is checked; imports no component, no torch. Errors: as `load_recipe`."""
+    return _Draft(path_or_name, overrides).recipe()
+
+
+class _Draft:
+    def __init__(self, path_or_name: str | Path, overrides: Iterable[str]) -> None:
+        self.plugins = installed()
+        merged = merge([_defaults(), *layers_of(path_or_name, overrides, self.plugins)])
+        self.problems = Problems(merged.origins)
+        self.tree, self.written = interpolate(merged.tree, self.problems)
+        self.registry = _registry(self.tree.get("plugins"), self.plugins, self.problems)
+        self.structure = Structure(self.tree, self.registry, self.problems)
+        self.components = Components(self.registry, self.structure.references)
+
+    def check_components(self) -> None:
+        """Make every component once."""
+        made: dict[Any, Any] = {}
+        for key, (kind, use, options) in self.structure.references.items():
+            made[key], misfits = make(self.registry, kind, use, options)
+            for misfit in misfits:
+                self.problems.add((*key, *misfit.key), misfit.message, plugin=isinstance(misfit, PluginMisfit))
+        objective, model = made.get(("objective",)), made.get(("model",))
+        if objective is not None and objective.corrupts and self.tree.get("noise") is None:
+            use = self.structure.references["objective",][1]
+            self.problems.add(("noise",), f"noise: missing. objective {use!r} corrupts, so it needs a noise schedule.")
+        section = self.structure.model
+        if model is not None and section and section.flavor is not None and section.flavor not in model.flavors:
+            known = ", ".join(model.flavors)
+            meant = did_you_mean(section.flavor, model.flavors)
+            self.problems.add(
+                ("model", "flavor"), f"model {section.use!r}: flavor: there is no {section.flavor!r}.{meant} Flavors: {known}."
+            )
+
+    def check_titan(self) -> None:
+        """Hold `titan:` against torchtitan's own config; its import takes some seconds, so only if there is something."""
+        if self.structure.titan:
+            for key, message in import_module("rnd1lib.titan.schema").check(self.structure.titan):
+                self.problems.add(("titan", *key), message)
+
+    def recipe(self) -> Recipe:
+        """The recipe, or all its problems."""
+        self.problems.raise_all()
+        structure = self.structure
+        return Recipe(
+            about=self.tree.get("about") or "",
+            model=structure.model,
+            train=structure.train,
+            run=structure.run,
+            evaluators=structure.entries["evaluators"],
+            callbacks=structure.entries["callbacks"],
+            titan=structure.titan,
+            components=self.components,
+            registry=self.registry,
+            tree=self.tree,
+            written=self.written,
+            origins=self.problems.origins,
+        )
+
+
+def _defaults() -> Layer:
+    """The core's own defaults as the lowest layer, so that interpolation, `show` and the run folder see them."""
+    values = {
+        field.name: field.default for field in fields(TrainSection) if isinstance(field.default, (int, float, str, tuple))
+    }
+    values = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    times = {field.name: field.default for field in fields(TimesSection)}
+    return Layer({"train": values | {"times": times}, "run": {}}, {("train",): Origin("default"), ("run",): Origin("default")})
+
+
+def _registry(files: Any, plugins: Plugins, problems: Problems) -> Registry:
+    """The installed components, and those of the recipe's own plug-in files."""
+    if not files:
+        return plugins.registry
+    if not isinstance(files, list) or not all(isinstance(file, str) for file in files):
+        problems.add(("plugins",), "plugins: a list of Python files is expected.")
+        return plugins.registry
+    paths = []
+    for index, file in enumerate(files):
+        if "://" in file:
+            problems.add(("plugins", index), f"plugins: {file!r} is no local file; a recipe fetches no code.")
+        elif not Path(file).is_file():
+            problems.add(("plugins", index), f"plugins: there is no file {file!r}.")
+        else:
+            paths.append(Path(file))
+    try:
+        return plugins.with_files(paths)
+    except PluginError as error:
+        problems.add(("plugins",), f"plugins: {error}", plugin=True)
+    except RecipeError:
+        raise
+    return plugins.registry

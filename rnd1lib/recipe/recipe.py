@@ -1,0 +1,121 @@
+"""A recipe as it is used: frozen, resolved, its components built on use."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from rnd1lib.errors import RecipeError
+from rnd1lib.kinds import AttentionMask as AttentionMaskKind
+from rnd1lib.kinds import Callback, Data, Evaluator, Kind, LrGroups, Model, Noise, Objective, Sampler
+from rnd1lib.recipe.options import make
+from rnd1lib.recipe.problems import Origins
+from rnd1lib.recipe.sections import Entry, ModelSection, RunSection, TrainSection
+from rnd1lib.recipe.typed import Key
+from rnd1lib.recipe.writing import to_yaml
+from rnd1lib.registry import Registry
+
+LOCKED = ("rnd1lib", "torch", "torchtitan", "omegaconf")
+
+
+@dataclass(frozen=True)
+class Components:
+    """The components of a recipe by kind, each made when it is first asked for; None where the recipe names none."""
+
+    _registry: Registry
+    _references: Mapping[Key, tuple[Kind, str, dict[str, Any]]]
+
+    @cached_property
+    def attention_mask(self) -> AttentionMaskKind:
+        """Who sees whom."""
+        return self._made("attention_mask")
+
+    @cached_property
+    def noise(self) -> Noise | None:
+        """The noise schedule; None is possible only under an objective that does not corrupt."""
+        return self._made("noise")
+
+    @cached_property
+    def objective(self) -> Objective:
+        """What is scored."""
+        return self._made("objective")
+
+    @cached_property
+    def lr_groups(self) -> LrGroups:
+        """Which parameters learn, and how fast."""
+        return self._made("lr_groups")
+
+    @cached_property
+    def sampler(self) -> Sampler | None:
+        """How text is sampled while training watches."""
+        return self._made("sampler")
+
+    @cached_property
+    def data(self) -> Data:
+        """The documents."""
+        return self._made("data")
+
+    @cached_property
+    def model(self) -> Model:
+        """The family of networks."""
+        return self._made("model")
+
+    @cached_property
+    def evaluators(self) -> dict[str, Evaluator]:
+        """By their name in the recipe."""
+        return self._several("evaluators")
+
+    @cached_property
+    def callbacks(self) -> dict[str, Callback]:
+        """By their name in the recipe."""
+        return self._several("callbacks")
+
+    def _several(self, group: str) -> dict[str, Any]:
+        return {str(key[1]): self._made(*key) for key in self._references if key[0] == group}
+
+    def _made(self, *key: str | int) -> Any:
+        if key not in self._references:
+            return None
+        component, misfits = make(self._registry, *self._references[key])
+        if misfits:
+            raise RecipeError([misfit.message for misfit in misfits])
+        return component
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What `load_recipe` gives.
+
+    tree: resolved plain data, values of the environment included. written: the same with `${oc.env:NAME}` kept, fit to be
+    saved. titan: only what the recipe overrides there. origins: key -> where it was last set.
+    """
+
+    about: str
+    model: ModelSection
+    train: TrainSection
+    run: RunSection
+    evaluators: dict[str, Entry]
+    callbacks: dict[str, Entry]
+    titan: dict[str, Any]
+    components: Components = field(repr=False, compare=False)
+    registry: Registry = field(repr=False, compare=False)
+    tree: dict[str, Any] = field(repr=False)
+    written: dict[str, Any] = field(repr=False)
+    origins: Origins = field(repr=False, compare=False)
+
+    def to_yaml(self, *, origins: bool = True) -> str:
+        """A recipe file that loads to the same recipe; each value's origin is a comment behind it."""
+        return to_yaml(self.written, self.origins if origins else None)
+
+    def plugins_lock(self) -> dict[str, str]:
+        """package -> version of the core, of torch, and of every plug-in that is named; a local file's SHA-256."""
+        references = self.components._references.values()
+        owners = {self.registry.find(kind, use).owner for kind, use, _ in references}
+        packages = {name: metadata.version(name) for name in LOCKED}
+        files = {file: f"sha256:{hashlib.sha256(Path(file).read_bytes()).hexdigest()}" for file in self.tree.get("plugins", [])}
+        return packages | {owner.package: owner.version for owner in sorted(owners) if owner.package not in files} | files
