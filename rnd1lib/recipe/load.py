@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from rnd1lib.errors import PluginError, RecipeError
+from rnd1lib.errors import PluginError
 from rnd1lib.plugins import Plugins, installed
 from rnd1lib.recipe.interpolation import interpolate
 from rnd1lib.recipe.layers import Layer, layers_of
@@ -95,12 +95,10 @@ class _Draft:
 
 def _defaults() -> Layer:
     """The core's own defaults as the lowest layer, so that interpolation, `show` and the run folder see them."""
-    values = {
-        field.name: field.default for field in fields(TrainSection) if isinstance(field.default, (int, float, str, tuple))
-    }
-    values = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-    times = {field.name: field.default for field in fields(TimesSection)}
-    return Layer({"train": values | {"times": times}, "run": {}}, {("train",): Origin("default"), ("run",): Origin("default")})
+    train: dict[str, Any] = {field.name: field.default for field in fields(TrainSection) if field.default is not MISSING}
+    train |= {"betas": list(train["betas"]), "times": {field.name: field.default for field in fields(TimesSection)}}
+    keys = [("train",), ("run",), *(("train", name) for name in train), *(("train", "times", name) for name in train["times"])]
+    return Layer({"train": train, "run": {}}, dict.fromkeys(keys, Origin("default")))
 
 
 def _registry(files: Any, plugins: Plugins, problems: Problems) -> Registry:
@@ -122,6 +120,4 @@ def _registry(files: Any, plugins: Plugins, problems: Problems) -> Registry:
         return plugins.with_files(paths)
     except PluginError as error:
         problems.add(("plugins",), f"plugins: {error}", plugin=True)
-    except RecipeError:
-        raise
     return plugins.registry

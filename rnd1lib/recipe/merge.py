@@ -16,6 +16,10 @@ SLOTS = tuple(kind for kind in KINDS if kind not in ("evaluator", "callback"))
 """The keys of a recipe that hold one component; evaluators and callbacks hold several."""
 
 
+KEYS = ("about", "plugins", *SLOTS, "train", "evaluators", "callbacks", "run", "titan")
+"""Every key of a merged recipe, in the order in which it is written."""
+
+
 def merge(layers: Iterable[Layer]) -> Layer:
     """Later layers win; lists are replaced (plugins joined); a changed `use` drops the options that stood below it.
 
@@ -31,7 +35,11 @@ def merge(layers: Iterable[Layer]) -> Layer:
             tree[group] = {name: entry for name, entry in tree[group].items() if entry is not None}
         elif group in tree and tree[group] is None:
             tree[group] = {}
-    return Layer(tree, origins)
+    return Layer({key: tree[key] for key in sorted(tree, key=_place)}, origins)
+
+
+def _place(key: str) -> int:
+    return KEYS.index(key) if key in KEYS else len(KEYS)
 
 
 def _named(tree: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -111,6 +111,15 @@ class Recipe:
     def to_yaml(self, *, origins: bool = True) -> str:
         """A recipe file that loads to the same recipe; each value's origin is a comment behind it."""
         return to_yaml(self.written, self.origins if origins else None)
+
+    def settle(self, *, warmup: int) -> Recipe:
+        """The recipe with the warm-up in steps: a share is resolved once, at the first start of a run."""
+        return replace(
+            self,
+            train=replace(self.train, warmup=warmup),
+            tree=self.tree | {"train": self.tree["train"] | {"warmup": warmup}},
+            written=self.written | {"train": self.written["train"] | {"warmup": warmup}},
+        )
 
     def plugins_lock(self) -> dict[str, str]:
         """package -> version of the core, of torch, and of every plug-in that is named; a local file's SHA-256."""

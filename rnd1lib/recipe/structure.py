@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from rnd1lib.kinds import Kind
-from rnd1lib.recipe.merge import SLOTS
+from rnd1lib.recipe.merge import KEYS, SLOTS
 from rnd1lib.recipe.problems import Problems
 from rnd1lib.recipe.sections import CORE_KEYS, Entry, ModelSection, RunSection, TrainSection
 from rnd1lib.recipe.typed import Key, convert, unknown
 from rnd1lib.registry import Registry, UnknownName
 
 GROUPS: dict[str, Kind] = {"evaluators": "evaluator", "callbacks": "callback"}
-KEYS = ("about", "extends", "plugins", *SLOTS, "train", *GROUPS, "run", "titan")
 REQUIRED = ("model", "attention_mask", "objective", "lr_groups", "data")
 
 OWNED: dict[str, str] = {
@@ -60,7 +59,7 @@ class Structure:
     def _top_level(self) -> None:
         for key in self.tree:
             if key not in KEYS:
-                self.problems.add((key,), unknown(key, KEYS, "key"))
+                self.problems.add((key,), unknown(key, ("extends", *KEYS), "key"))
         if not isinstance(self.tree.get("about", ""), str):
             self.problems.add(("about",), "about: a sentence is expected.")
 

@@ -1,0 +1,69 @@
+"""The command line `rnd1`: its commands, and what an exception becomes - a sentence on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import traceback
+
+import typer
+
+from rnd1lib.cli.components import components
+from rnd1lib.cli.demo import demo
+from rnd1lib.cli.doctor import doctor
+from rnd1lib.cli.export import export
+from rnd1lib.cli.recipe import recipe
+from rnd1lib.cli.train import train
+from rnd1lib.errors import Rnd1Error
+from rnd1lib.plugins import installed
+
+PATIENCE = 10.0
+"""Seconds that a rank gives rank 0 to say the same; torchrun ends it when rank 0 leaves."""
+
+
+def command_line() -> typer.Typer:
+    """The parser with every command, those of plug-ins included."""
+    app = typer.Typer(
+        name="rnd1",
+        help="Autoregressive language models into masked diffusion language models: convert, train, sample.",
+        epilog="Example: rnd1 train tiny/dense train.steps=20",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        rich_markup_mode=None,
+    )
+    for command in (train, export, components, doctor, demo):
+        app.command()(command)
+    app.add_typer(recipe, name="recipe")
+    installed().add_commands(app)
+    return app
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    try:
+        command_line()()
+    except Rnd1Error as error:
+        _report(error)
+        _leave(error.exit_code)
+    except KeyboardInterrupt:
+        print("rnd1: interrupted.", file=sys.stderr)
+        _leave(130)
+
+
+def _report(error: Rnd1Error) -> None:
+    if os.environ.get("RANK", "0") != "0":
+        # Rank 0 says what every rank sees. Who is still alive afterwards saw it alone, and speaks.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        time.sleep(PATIENCE)
+    if "--traceback" in sys.argv:
+        traceback.print_exception(error)
+    else:
+        print(error, file=sys.stderr)
+
+
+def _leave(code: int) -> None:
+    sys.stdout.flush()
+    sys.exit(code)
