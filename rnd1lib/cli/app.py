@@ -14,7 +14,9 @@ from rnd1lib.cli.components import components
 from rnd1lib.cli.demo import demo
 from rnd1lib.cli.doctor import doctor
 from rnd1lib.cli.export import export
+from rnd1lib.cli.infill import infill
 from rnd1lib.cli.recipe import recipe
+from rnd1lib.cli.sample import sample
 from rnd1lib.cli.train import train
 from rnd1lib.errors import Rnd1Error
 from rnd1lib.plugins import installed
@@ -34,7 +36,7 @@ def command_line() -> typer.Typer:
         add_completion=False,
         rich_markup_mode=None,
     )
-    for command in (train, export, components, doctor, demo):
+    for command in (train, sample, infill, export, components, doctor, demo):
         app.command()(command)
     app.add_typer(recipe, name="recipe")
     installed().add_commands(app)

@@ -56,7 +56,7 @@ def log_likelihood(
     if not (math.isfinite(guidance) and guidance >= 0):
         raise SamplingError(f"guidance: {guidance} is not a finite number of 0 or more (0 is none).")
     probes = [estimator(len(answer), seed, number) for number, (_, answer) in enumerate(pairs)]
-    sums = _ask(model, pairs, probes, guidance).split([len(each.weight_S) for each in probes])
+    sums = torch.split(_ask(model, pairs, probes, guidance), [len(each.weight_S) for each in probes])
     exact = method == "chain"
     value_N = torch.stack([-each_S.sum() if exact else -each_S.mean() for each_S in sums]) if pairs else torch.zeros(0)
     if not return_error:

@@ -106,11 +106,10 @@ def _check_ids(model: Denoiser, where: str, row: list[int]) -> None:
     wrong = next((token for token in row if token < 0 or (vocabulary is not None and token >= vocabulary)), None)
     if wrong is not None:
         raise SamplingError(f"{where} holds the id {wrong}, outside the vocabulary of {vocabulary or 'the model'}.")
-    check_length(model, where, len(row))
+    check_length(where, len(row))
 
 
-def check_length(model: Denoiser, where: str, length: int) -> None:
-    """Refuses a canvas that is longer than the model's context (or than anything sensible)."""
-    longest = getattr(model, "context_length", None) or LONGEST
-    if length > longest:
-        raise SamplingError(f"{where} is {length} tokens long; the longest canvas is {longest}.")
+def check_length(where: str, length: int) -> None:
+    """Refuses a canvas longer than anything sensible before memory is taken for it; the model knows its own context."""
+    if length > LONGEST:
+        raise SamplingError(f"{where} is {length} tokens long; the longest canvas is {LONGEST}.")

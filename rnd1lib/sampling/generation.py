@@ -57,7 +57,7 @@ def generate(
     if model.shift and max_new_tokens:
         rows = [row or [start_token(model)] for row in rows]
     for number, row in enumerate(rows):
-        check_length(model, f"prompt {number} with max_new_tokens", len(row) + max_new_tokens)
+        check_length(f"prompt {number} with max_new_tokens", len(row) + max_new_tokens)
     reserved = _reserved_slot(model, component) if max_new_tokens else []
     new = max_new_tokens - len(reserved)
     canvas = Canvas(
@@ -112,7 +112,10 @@ def _numbers(numbers: Sequence[int] | None, rows: list[list[int]]) -> Sequence[i
 
 
 def _texts(model: Denoiser, sequences: list[list[int]]) -> list[str]:
+    return [as_text(model, row[:-1] if row[-1:] == [model.eos_token_id] else row) for row in sequences]
+
+
+def as_text(model: Denoiser, ids: Sequence[int]) -> str:
+    """Ids as text; as numbers where the model has no tokenizer."""
     tokenizer = getattr(model, "tokenizer", None)
-    if tokenizer is None:
-        return [" ".join(map(str, row)) for row in sequences]
-    return [tokenizer.decode(row[:-1] if row[-1:] == [model.eos_token_id] else row) for row in sequences]
+    return " ".join(map(str, ids)) if tokenizer is None else str(tokenizer.decode(ids))
