@@ -11,7 +11,18 @@ WARNINGS = (
     "torch.distributed is disabled, unavailable or uninitialized",  # one process reads a run's checkpoint
     "`torch.utils._pytree",  # torchtitan registers nodes by a name that torch has since changed
 )
-RECORDS = ("Error running lspci",)  # how torchtitan guesses a GPU's peak FLOPs
+RECORDS = (
+    "Error running lspci",  # how torchtitan guesses a GPU's peak FLOPs
+    "Peak flops undefined for: cpu",
+    "initial_load_model_only=True has no effect",  # said of every Trainer.Config that is made
+    "Config field value of type",  # our rows are no JSON
+    "torch.distributed is already initialized",
+)
+
+LOGGERS = (
+    "torchao",  # compiled parts that we do not use
+    "torch.distributed.tensor._redistribute",  # experts are gathered for an export in two steps, seldom enough
+)
 
 
 def install() -> None:
@@ -19,7 +30,8 @@ def install() -> None:
     for message in WARNINGS:
         warnings.filterwarnings("ignore", message=message)
     logging.getLogger().addFilter(_wanted)  # torchtitan logs on the root logger
-    logging.getLogger("torchao").setLevel(logging.ERROR)  # it tells of compiled parts that we do not use
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _wanted(record: logging.LogRecord) -> bool:

@@ -81,7 +81,7 @@ def test_an_unknown_layout_names_the_known_ones_and_creates_nothing(written_by_t
 
 
 def test_a_layout_that_does_not_fit_and_a_folder_that_exists_are_refused(written_by_transformers, tmp_path):
-    with pytest.raises(ModelError, match="'rnd1' does not fit a qwen3 model. Fitting: qwen3"):
+    with pytest.raises(ModelError, match=r"'rnd1' does not fit a qwen3 model\. Fitting: qwen3"):
         export(written_by_transformers["tied"][0], tmp_path / "out", layout="rnd1")
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ModelError, match="exists already"):

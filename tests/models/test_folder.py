@@ -118,7 +118,7 @@ def test_code_in_a_folder_is_never_run(copy, tmp_path):
 @pytest.mark.parametrize("text", ["{", "[]", "\x00", '{"a": ' + "[" * 100_000])
 def test_a_config_that_is_no_object_is_a_sentence(copy, text):
     (copy / "config.json").write_text(text)
-    with pytest.raises(ModelError, match="config.json: (not valid JSON|holds a list)"):
+    with pytest.raises(ModelError, match=r"config\.json: (not valid JSON|holds a list)"):
         open_folder(copy)
 
 

@@ -1,6 +1,5 @@
 import pytest
 import torch
-
 from rnd1_plugins.models.qwen3 import Qwen3
 from rnd1_plugins.models.qwen3_moe import Qwen3Moe
 

@@ -1,0 +1,109 @@
+"""Run by torchrun: a network sharded over the ranks must hold, score and give back what the whole one does."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+import torch.distributed as dist
+from rnd1_plugins.attention_masks.bidirectional import Bidirectional
+from rnd1_plugins.models.qwen3 import Qwen3
+from rnd1_plugins.models.qwen3_moe import Qwen3Moe
+from torchtitan.config import CompileConfig, ParallelismConfig, TrainingConfig
+from torchtitan.distributed import ParallelDims
+from torchtitan.distributed.utils import set_spmd_backend
+
+from rnd1lib.kinds import Build
+from rnd1lib.models.denoiser import DiffusionLM
+from rnd1lib.models.folder import open_folder
+from rnd1lib.models.weights import folder_tensors, load_folder, parameters
+
+MASK = 4000
+FROZEN = frozenset({"tok_embeddings.weight", "lm_head.weight"})
+
+
+def whole(component, config):
+    with torch.device("meta"):
+        network = component.spec(config, Build(mask_token_id=MASK, seed=5, sequence_length=64)).model.build()
+    network.to_empty(device="cpu")
+    network.init_states()
+    return network
+
+
+def sharded(component, config, expert_parallel):
+    parallelism = ParallelismConfig(expert_parallel_degree=expert_parallel, spmd_backend="partial_dtensor")
+    spec = component.spec(config, Build(mask_token_id=MASK, seed=5, sequence_length=64, frozen=FROZEN))
+    spec.model.update_from_config(config=SimpleNamespace(parallelism=parallelism))
+    with torch.device("meta"):
+        network = spec.model.build()
+    spec.parallelize_fn(
+        network,
+        parallel_dims=ParallelDims.from_config(parallelism, dist.get_world_size()),
+        training=TrainingConfig(mixed_precision_param="float32"),
+        parallelism=parallelism,
+        compile_config=CompileConfig(),
+        ac_config=None,
+        dump_folder="",
+    )
+    network.to_empty(device="cpu")
+    network.init_states()
+    return network
+
+
+def loss_of(network, ids_BL, rows_BL):
+    positions_BL = torch.arange(ids_BL.shape[1]).expand(ids_BL.shape)
+    hidden = network(ids_BL, positions=positions_BL)[rows_BL]
+    labels = torch.arange(len(hidden))
+    return network.lm_head(hidden, labels=labels, weights=torch.ones(len(hidden)), never=MASK)
+
+
+def compare(component, expert_parallel, folder):
+    config, rank = component.flavors["tiny"], dist.get_rank()
+    alone, shared = whole(component, config), sharded(component, config, expert_parallel)
+    sources = component.tensors(config)
+    if expert_parallel > 1:
+        experts = shared.get_parameter("layers.0.moe.routed_experts.inner_experts.w1_EFD").to_local()
+        assert experts.shape[0] == config["num_experts"] // expert_parallel, experts.shape
+    expected, gathered = dict(folder_tensors(alone, sources)), dict(folder_tensors(shared, sources))
+    assert all(torch.equal(gathered[name], tensor) for name, tensor in expected.items())
+
+    ids_BL = torch.randint(0, MASK, (2, 16), generator=torch.Generator().manual_seed(1))
+    ids_BL[:, 3] = MASK
+    rows_BL = torch.zeros_like(ids_BL, dtype=torch.bool)
+    rows_BL[0, : 5 * rank] = True  # none on the first rank
+    facts = {"config": config, "shift": 1, "mask_token_id": MASK, "attention_mask": Bidirectional()}
+    ours, theirs = (DiffusionLM(network, **facts) for network in (shared, alone))
+    torch.testing.assert_close(ours.logits(ids_BL), theirs.logits(ids_BL), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(ours.logits(ids_BL, rows_BL=rows_BL), theirs.logits(ids_BL)[rows_BL], atol=1e-5, rtol=1e-4)
+
+    loss_of(shared, ids_BL, rows_BL).backward()
+    everyones = torch.zeros_like(rows_BL)
+    everyones[0, :5] = True
+    loss_of(alone, ids_BL, everyones).backward()
+    alones = parameters(alone)
+    for name, parameter in parameters(shared).items():
+        assert (parameter.grad is None) == (name in FROZEN), name
+        if parameter.grad is not None:
+            torch.testing.assert_close(parameter.grad.full_tensor(), alones[name].grad, atol=1e-6, rtol=1e-3, msg=name)
+
+    load_folder(shared, open_folder(folder), sources, mask_row="mean")
+    table = open_folder(folder).tensor("model.embed_tokens.weight")
+    row = parameters(shared)["tok_embeddings.mask_row"].full_tensor()
+    torch.testing.assert_close(row, table[:MASK].mean(0))
+    for name, tensor in folder_tensors(shared, sources):
+        written = open_folder(folder).tensor(name)
+        if name == "model.embed_tokens.weight":
+            written[MASK] = row
+        assert torch.equal(tensor, written), name
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo")
+    set_spmd_backend("partial_dtensor")
+    compare(Qwen3Moe(), 2, Path(sys.argv[1]) / "moe")
+    compare(Qwen3Moe(), 1, Path(sys.argv[1]) / "moe")
+    compare(Qwen3(), 1, Path(sys.argv[1]) / "dense")
+    if dist.get_rank() == 0:
+        print("sharded and whole agree")
+    dist.destroy_process_group()

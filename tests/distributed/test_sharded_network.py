@@ -1,0 +1,33 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from rnd1_plugins.models.qwen3 import Qwen3
+from rnd1_plugins.models.qwen3_moe import Qwen3Moe
+
+from rnd1lib import export
+from rnd1lib.kinds import Build
+from rnd1lib.models.facts import Facts
+from rnd1lib.models.loading import denoiser
+
+SCRIPT = Path(__file__).parent / "sharded_network.py"
+
+
+@pytest.mark.distributed
+def test_two_ranks_hold_score_and_give_back_what_one_does(tmp_path):
+    """FSDP2 with expert parallel 2, FSDP2 alone, and a tied head; unequal rows, none on a rank; a frozen table."""
+    facts = Facts(shift=1, mask_token_id=4000, attention_mask={"use": "bidirectional"})
+    for name, component in (("moe", Qwen3Moe()), ("dense", Qwen3())):
+        config = component.flavors["tiny"]
+        with torch.device("meta"):
+            network = component.spec(config, Build(mask_token_id=4000, seed=1, sequence_length=64)).model.build()
+        network.to_empty(device="cpu")
+        network.init_states()
+        network.tok_embeddings.weight.data[4000] = network.tok_embeddings.mask_row.data
+        export(denoiser(network, config, facts, None), tmp_path / name, layout=component.layouts[0])
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", SCRIPT, tmp_path]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "sharded and whole agree" in done.stdout

@@ -1,0 +1,67 @@
+import pytest
+import torch
+from rnd1_plugins.models.qwen3 import Qwen3
+from rnd1_plugins.models.qwen3_moe import Qwen3Moe
+
+from rnd1lib.errors import ModelError
+from rnd1lib.kinds import Build
+from rnd1lib.models.folder import open_folder
+from rnd1lib.models.weights import folder_tensors, load_folder, parameter_name, parameters, write_mask_row
+
+MASK = 315
+COMPONENTS = {"tied": Qwen3(), "untied": Qwen3(), "mixed": Qwen3Moe(), "every_second": Qwen3Moe()}
+
+
+def loaded(shape, folders, **options):
+    component, folder = COMPONENTS[shape], open_folder(folders[shape][0])
+    with torch.device("meta"):
+        network = component.spec(folder.config, Build(mask_token_id=MASK, sequence_length=64)).model.build()
+    network.to_empty(device="cpu")
+    network.init_states()
+    sources = component.tensors(folder.config)
+    load_folder(network, folder, sources, **options)
+    return network, folder, sources
+
+
+@pytest.mark.parametrize("shape", COMPONENTS)
+def test_what_goes_in_comes_out_under_the_same_names(shape, written_by_transformers):
+    network, folder, sources = loaded(shape, written_by_transformers)
+    out = dict(folder_tensors(network, sources))
+    assert set(out) == set(folder.files)
+    assert all(torch.equal(tensor, folder.tensor(name)) for name, tensor in out.items())
+
+
+def test_the_mask_row_begins_as_asked(written_by_transformers):
+    table = open_folder(written_by_transformers["tied"][0]).tensor("model.embed_tokens.weight")
+    expected = {"keep": table[MASK], "zero": torch.zeros(48), "mean": table[:MASK].mean(0)}
+    for choice, row in expected.items():
+        network, _, _ = loaded("tied", written_by_transformers, mask_row=choice)
+        torch.testing.assert_close(network.tok_embeddings.mask_row.detach(), row)
+    with pytest.raises(ModelError, match="'median' is none of mean, zero, keep"):
+        loaded("tied", written_by_transformers, mask_row="median")
+
+
+@pytest.mark.parametrize("shape", ["tied", "untied"])
+def test_the_trained_row_leaves_in_its_table(shape, written_by_transformers):
+    network, folder, sources = loaded(shape, written_by_transformers, mask_row="zero")
+    before = folder.tensor("model.embed_tokens.weight")
+    table = dict(folder_tensors(network, sources))["model.embed_tokens.weight"]
+    assert torch.equal(table[MASK], torch.zeros(48))
+    assert torch.equal(table[:MASK], before[:MASK])
+    assert torch.equal(network.tok_embeddings.weight[MASK], before[MASK])
+    write_mask_row(network)
+    assert torch.equal(network.tok_embeddings.weight[MASK], torch.zeros(48))
+    assert torch.equal(network.lm_head.weight[MASK], torch.zeros(48)) is (shape == "tied")
+
+
+def test_a_folder_that_does_not_fit_changes_nothing(written_by_transformers):
+    network, _, sources = loaded("untied", written_by_transformers)
+    before = {name: value.detach().clone() for name, value in parameters(network).items()}
+    with pytest.raises(ModelError, match=r"lm_head\.weight: missing"):
+        load_folder(network, open_folder(written_by_transformers["tied"][0]), sources)
+    assert all(torch.equal(value, before[name]) for name, value in parameters(network).items())
+
+
+def test_names_are_freed_of_what_wraps_a_layer():
+    wrapped = "layers.0._orig_mod._checkpoint_wrapped_module.attention.wo.weight"
+    assert parameter_name(wrapped) == "layers.0.attention.wo.weight"
