@@ -264,6 +264,15 @@ def test_rows_are_read_forwards_only():
         resumed.batch(0, 1)
 
 
+def test_a_state_may_be_loaded_into_rows_that_were_read_already():
+    rows = packed(drawn(60))
+    first = rows.batch(0, 8)
+    state = rows.state_dict()
+    rows.batch(8, 600)
+    rows.load_state_dict(state)
+    assert same(rows.batch(0, 8), first)
+
+
 def test_documents_that_vanished_since_the_save_are_an_error():
     rows = packed(drawn(60), streams=1)
     rows.batch(0, 80)
