@@ -26,6 +26,7 @@ COMPARISON = """
 import sys, rnd1lib, torch, transformers
 ids = torch.arange(256).reshape(4, 64)
 ours = rnd1lib.load_model(sys.argv[1]).logits(ids)
+transformers.utils.logging.disable_progress_bar()
 theirs = transformers.AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype="float32")(ids).logits
 gap = (ours - theirs).abs().max().item()
 print(f"The largest difference between {ours.numel():,} logits: {gap:.1e}")
@@ -58,7 +59,7 @@ STAGES = (
     ),
     Stage(
         "Write text: a canvas of masks, of which the least uncertain are filled in first",
-        "rnd1 sample $folder/scp 'def read(self, ' --max-new-tokens 48",
+        "rnd1 sample $folder/scp 'def read(self, ' --max-new-tokens 48 --watch",
         sample=True,
     ),
     Stage(
@@ -82,7 +83,7 @@ def demo(
     if importlib.util.find_spec("matplotlib") is None:
         raise Rnd1Error("The demo draws its curves with matplotlib, which is not installed: pip install 'rnd1lib[plots]'.")
     folder = new_folder(folder)
-    steps, autoregressive_steps = (20, 40) if quick else (150, 300)
+    steps, autoregressive_steps = (10, 20) if quick else (150, 300)
     values = {"folder": folder, "steps": steps, "autoregressive_steps": autoregressive_steps, "comparison": COMPARISON}
     commands = [[Template(word).substitute(values) for word in shlex.split(stage.command)] for stage in STAGES]
     print(f"Everything goes to {folder}. Each command can be repeated as printed, after\n\n$ export OMP_NUM_THREADS=1")
