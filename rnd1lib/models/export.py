@@ -20,7 +20,7 @@ from rnd1lib.kinds import Kind, Model
 from rnd1lib.models.denoiser import DiffusionLM
 from rnd1lib.models.facts import Facts
 from rnd1lib.models.folder import CONFIG, INDEX, WHOLE
-from rnd1lib.models.loading import component_for, load_model
+from rnd1lib.models.loading import component_for, load_model, model_components
 from rnd1lib.models.weights import folder_tensors
 
 SHARD_BYTES = 5 << 30
@@ -75,7 +75,7 @@ def _layouts(component: Model) -> tuple[str, ...]:
 
 
 def _check_layout(layout: str) -> None:
-    known = {name for model in rnd1lib.components("model")["model"] for name in _layouts(rnd1lib.build("model", model))}
+    known = {name for component in model_components() for name in _layouts(component)}
     if layout not in known:
         raise ValueError(f"layout: {layout!r} is unknown. Layouts: {', '.join(sorted(known))}.")
 

@@ -5,7 +5,8 @@ The network is the one of training; there is no process group.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from torch import nn
 
 import rnd1lib
-from rnd1lib.errors import ModelError
+from rnd1lib.errors import ModelError, PluginError
 from rnd1lib.kinds import Build, Kind, Model
 from rnd1lib.models.denoiser import DiffusionLM
 from rnd1lib.models.facts import Facts, read_facts
@@ -88,13 +89,17 @@ def denoiser(network: nn.Module, config: Mapping[str, Any], facts: Facts, tokeni
 def component_for(config: Mapping[str, Any]) -> Model:
     """The `model` component that reads a config.json, by its model_type. Raises ModelError that says what is supported."""
     wanted = config.get("model_type")
-    readers: dict[str, Model] = {}
-    for name in rnd1lib.components("model")["model"]:
-        component = rnd1lib.build("model", name)
-        readers |= dict.fromkeys(component.model_types, component)
+    readers = {model_type: component for component in model_components() for model_type in component.model_types}
     if wanted not in readers:
         raise ModelError(f"config.json: model_type {wanted!r} is not supported. Supported: {', '.join(sorted(readers))}.")
     return readers[wanted]
+
+
+def model_components() -> Iterator[Model]:
+    """Every installed model component; one that is broken concerns only who names it."""
+    for name in rnd1lib.components("model")["model"]:
+        with suppress(PluginError):
+            yield rnd1lib.build("model", name)
 
 
 def _empty_network(

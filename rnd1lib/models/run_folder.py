@@ -12,6 +12,7 @@ from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.state_dict_loader import load
 
 from rnd1lib.errors import CheckpointError
+from rnd1lib.models.checkpoint_reader import WeightsReader
 
 RECIPE, MODEL, CHECKPOINTS = "recipe.yaml", "model", "checkpoints"
 STEP = re.compile(r"step-(\d+)")
@@ -64,7 +65,7 @@ def load_checkpoint(path: Path, network: nn.Module) -> None:
     Raises CheckpointError for a damaged checkpoint, or one of another network.
     """
     try:
-        load(network.state_dict(), checkpoint_id=path, no_dist=True)
+        load(network.state_dict(), storage_reader=WeightsReader(path), no_dist=True)
     except (Exception, CheckpointException) as error:  # whatever reading raises; torch's own is no Exception
         reason = str(error).strip().rpartition("\n")[2]
         raise CheckpointError(f"{path}: this checkpoint cannot be read ({type(error).__name__}: {reason}).") from error

@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import pytest
 import torch
@@ -73,3 +74,20 @@ def test_a_damaged_checkpoint_is_named(run):
         file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(CheckpointError, match="step-10: this checkpoint cannot be read"):
         load_model(run.path)
+
+
+class Evil:
+    """What a stranger's table of contents could hold."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return open, (str(self.file), "w")
+
+
+def test_a_table_of_contents_that_runs_code_is_refused(run, tmp_path):
+    (run.checkpoints / "step-10" / ".metadata").write_bytes(pickle.dumps(Evil(tmp_path / "ran")))
+    with pytest.raises(CheckpointError, match=r"io\.open has no place in a checkpoint"):
+        load_model(run.path)
+    assert not (tmp_path / "ran").exists()

@@ -1,0 +1,44 @@
+"""Reads the weights of a torch distributed checkpoint without running code that a stranger may have put in it."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.distributed.checkpoint import filesystem, metadata
+from torch.distributed.checkpoint.filesystem import FileSystemReader
+
+ALLOWED = {
+    ("pathlib", "PosixPath"),
+    ("torch", "Size"),
+    ("torch.serialization", "_get_layout"),
+    (filesystem.__name__, "_StorageInfo"),
+    *((metadata.__name__, name) for name in ("Metadata", "MetadataIndex", "StorageMeta", "TensorProperties")),
+    *((metadata.__name__, f"{kind}StorageMetadata") for kind in ("Bytes", "Chunk", "Tensor")),
+    (metadata.__name__, "_MEM_FORMAT_ENCODING"),
+}
+
+
+class WeightsReader(FileSystemReader):
+    """torch's reader, whose `.metadata` is a pickle: only the classes that torch itself writes there may be named.
+
+    Tensors are read by torch with `weights_only`; entries that are pickled objects are not asked for.
+    """
+
+    def read_metadata(self, *_: Any, **__: Any) -> metadata.Metadata:
+        """The checkpoint's table of contents. Raises pickle.UnpicklingError if it names anything else."""
+        with (Path(self.path) / ".metadata").open("rb") as file:
+            found: metadata.Metadata = _Unpickler(file).load()
+        found.storage_meta = found.storage_meta or metadata.StorageMeta()
+        found.storage_meta.load_id = self.load_id
+        return found
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        """Also dtypes, which pickle names as if they were classes."""
+        if (module, name) in ALLOWED or (module == "torch" and isinstance(getattr(torch, name, None), torch.dtype)):
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"{module}.{name} has no place in a checkpoint")
