@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rnd1lib.diffusion.draws import hash_uniform
 from rnd1lib.diffusion.loss import cross_entropy
-from rnd1lib.diffusion.prediction import left_align, predict, start_token
+from rnd1lib.diffusion.prediction import as_ids, left_align, predict, start_token
 from rnd1lib.errors import SamplingError
 from rnd1lib.kinds import Denoiser
 
@@ -71,7 +71,7 @@ def _pairs(
     """Prompts and answers as ids."""
     if len(prompts) != len(answers):
         raise SamplingError(f"{len(prompts)} prompts, but {len(answers)} answers: each prompt needs one.")
-    pairs = [(_ids(model, prompt), _ids(model, answer)) for prompt, answer in zip(prompts, answers, strict=True)]
+    pairs = [(as_ids(model, prompt), as_ids(model, answer)) for prompt, answer in zip(prompts, answers, strict=True)]
     for number, (prompt, answer) in enumerate(pairs):
         if model.mask_token_id in (*prompt, *answer):
             raise SamplingError(f"pair {number} holds the mask id {model.mask_token_id}, which is no text.")
@@ -140,11 +140,3 @@ def _ask(model: Denoiser, pairs: list[tuple[list[int], list[int]]], probes: list
         sums.append(loss_Q.cpu() * torch.stack([probes[pair].weight_S[s] for pair, s in batch]))
     return torch.cat(sums)
 
-
-def _ids(model: Denoiser, text: str | Sequence[int]) -> list[int]:
-    if not isinstance(text, str):
-        return [int(token) for token in text]
-    tokenizer = getattr(model, "tokenizer", None)
-    if tokenizer is None:
-        raise SamplingError(f"{text[:40]!r} is text, and the model has no tokenizer: give lists of ids.")
-    return list(tokenizer.encode(text))

@@ -64,3 +64,16 @@ def start_token(model: Denoiser) -> int:
             "Give at least one token."
         )
     return token
+
+
+def as_ids(model: Denoiser, text: str | Sequence[int]) -> list[int]:
+    """A prompt's or an answer's ids: a text by the model's tokenizer, ids as they are. SamplingError: neither."""
+    if not isinstance(text, str):
+        try:
+            return [int(token) for token in text]
+        except (TypeError, ValueError) as error:
+            raise SamplingError(f"{text!r:.60} is not a list of token ids: {error}.") from error
+    tokenizer = getattr(model, "tokenizer", None)
+    if tokenizer is None and text:
+        raise SamplingError(f"{text[:40]!r} is text, and the model has no tokenizer: give lists of ids.")
+    return list(tokenizer.encode(text)) if tokenizer is not None else []

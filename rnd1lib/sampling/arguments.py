@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from rnd1lib.diffusion.prediction import as_ids
 from rnd1lib.errors import Rnd1Error, SamplingError
 from rnd1lib.kinds import Denoiser, Sampler
 
@@ -50,7 +51,7 @@ def check(model: Denoiser, *, guidance: float, cache: object, seed: int) -> None
 def prompt_ids(model: Denoiser, prompts: Sequence[str | Sequence[int]]) -> list[list[int]]:
     """Prompts as ids; a mask id in one of them is a mistake, since `generate` fills only what comes behind."""
     _check_rows("prompts", prompts)
-    rows = [_encode(model, prompt) if isinstance(prompt, str) else _ids(prompt) for prompt in prompts]
+    rows = [as_ids(model, prompt) for prompt in prompts]
     for number, row in enumerate(rows):
         _check_ids(model, f"prompt {number}", row)
         if model.mask_token_id in row:
@@ -61,7 +62,7 @@ def prompt_ids(model: Denoiser, prompts: Sequence[str | Sequence[int]]) -> list[
 def canvas_ids(model: Denoiser, canvases: Sequence[str | Sequence[int]]) -> list[list[int]]:
     """Canvases as ids, with mask ids as gaps; in a text `[[8]]` is a gap of 8 tokens."""
     _check_rows("canvases", canvases)
-    rows = [text_with_gaps(model, canvas) if isinstance(canvas, str) else _ids(canvas) for canvas in canvases]
+    rows = [text_with_gaps(model, canvas) if isinstance(canvas, str) else as_ids(model, canvas) for canvas in canvases]
     for number, row in enumerate(rows):
         _check_ids(model, f"canvas {number}", row)
         if model.shift and row[:1] == [model.mask_token_id]:
@@ -74,31 +75,17 @@ def canvas_ids(model: Denoiser, canvases: Sequence[str | Sequence[int]]) -> list
 def text_with_gaps(model: Denoiser, text: str) -> list[int]:
     """The ids of `a [[8]] b`: each part encoded by itself, mask ids between."""
     parts = GAP.split(text)
-    row = _encode(model, parts[0])
+    row = as_ids(model, parts[0])
     for gap, part in zip(parts[1::2], parts[2::2], strict=True):
         if len(gap) > 9 or int(gap) > LONGEST:
             raise SamplingError(f"[[{gap[:20]}]]: a gap of more than {LONGEST} tokens.")
-        row += [model.mask_token_id] * int(gap) + _encode(model, part)
+        row += [model.mask_token_id] * int(gap) + as_ids(model, part)
     return row
 
 
 def _check_rows(name: str, rows: object) -> None:
     if isinstance(rows, str):
         raise SamplingError(f"{name}: a single text was given where a list of them is expected: [{rows[:20]!r}].")
-
-
-def _encode(model: Denoiser, text: str) -> list[int]:
-    tokenizer = getattr(model, "tokenizer", None)
-    if tokenizer is None:
-        raise SamplingError(f"{text[:40]!r} is text, and the model has no tokenizer: give lists of ids.")
-    return list(tokenizer.encode(text))
-
-
-def _ids(row: Sequence[int]) -> list[int]:
-    try:
-        return [int(token) for token in row]
-    except (TypeError, ValueError) as error:
-        raise SamplingError(f"{row!r:.60} is not a list of token ids: {error}.") from error
 
 
 def _check_ids(model: Denoiser, where: str, row: list[int]) -> None:

@@ -65,7 +65,8 @@ def test_the_chain_scores_each_token_after_those_before_it(TableModel, shift):
 @pytest.mark.parametrize(("name", "guidance"), [("mc16_b4", 0.0), ("mc6_b3_cfg", 1.5)])
 def test_losses_under_masks_and_guidance_are_lladas(TableModel, name, guidance):
     golden = load_file(GOLDENS / "golden_loglik.safetensors")
-    for noisy_BL, weighted_BL, p_BL in zip(*(golden[f"{name}/{key}"] for key in ("perturbed", "weighted_token_loss", "p_mask"))):
+    batches = [golden[f"{name}/{key}"] for key in ("perturbed", "weighted_token_loss", "p_mask")]
+    for noisy_BL, weighted_BL, p_BL in zip(*batches, strict=True):
         masked_BL = noisy_BL == 63
         given_BL = torch.arange(12).expand_as(masked_BL) < 5
         logits_NV = predict(TableModel(), noisy_BL, masked_BL, given_BL=given_BL, guidance=guidance)
@@ -102,9 +103,7 @@ def test_the_head_is_asked_for_scored_rows_only(TableModel):
 
 
 def test_the_seed_decides(TableModel):
-    first, again, other = (
-        log_likelihood(TableModel(), [PROMPT], [ANSWER], samples=16, seed=seed).item() for seed in (1, 1, 2)
-    )
+    first, again, other = (log_likelihood(TableModel(), [PROMPT], [ANSWER], samples=16, seed=seed).item() for seed in (1, 1, 2))
     assert first == again != other
 
 

@@ -1,0 +1,129 @@
+"""What makes no sense is refused in a sentence, before the model is asked; edges give empty results."""
+
+import pytest
+from rnd1_plugins.samplers.llada import Llada
+from rnd1_plugins.samplers.rnd1_entropy import Rnd1Entropy
+
+from rnd1lib.errors import SamplingError
+from rnd1lib.sampling.generation import generate, infill
+
+
+class Letters:
+    """A tokenizer: a letter a token."""
+
+    def encode(self, text):
+        return [ord(letter) - ord("a") for letter in text]
+
+    def decode(self, ids):
+        return "".join(chr(token + ord("a")) for token in ids)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"temperature": -1.0},
+        {"temperature": float("nan")},
+        {"steps": 0},
+        {"top_p": 2.0},
+        {"top_p": 0.0},
+        {"top_k": 0},
+        {"block_length": 0},
+        {"eb_gamma": -1.0},
+        {"seed": -1},
+        {"seed": 1.5},
+        {"max_new_tokens": -1},
+        {"eb_gama": 1.0},
+        {"sampler": "rnd1_entropi"},
+        {"guidance": float("nan")},
+        {"guidance": -1.0},
+        {"cache": "prefix"},
+        {"numbers": [1, 2]},
+        {"max_new_tokens": 1 << 40},
+        {"steps": 2, "block_length": 2},
+    ],
+    ids=str,
+)
+def test_bad_arguments_are_refused_in_a_sentence(TableModel, change):
+    model = TableModel(shift=1)
+    with pytest.raises(SamplingError, match=r".{15}"):
+        generate(model, [[1, 2]], **{"max_new_tokens": 8, "sampler": "rnd1_entropy", **change})
+    assert model.seen == []
+
+
+@pytest.mark.parametrize("prompts", [[[4, 63, 5]], [[-1]], ["text"], [["a"]], "text", [[4, 64]]], ids=str)
+def test_bad_prompts_are_refused_in_a_sentence(TableModel, prompts):
+    model = TableModel(shift=1)
+    model.vocab_size = 64
+    with pytest.raises(SamplingError, match=r".{15}"):
+        generate(model, prompts, max_new_tokens=4)
+    assert model.seen == []
+
+
+def test_an_unknown_option_names_what_was_probably_meant(TableModel):
+    with pytest.raises(SamplingError, match="eb_gamma"):
+        generate(TableModel(), [[1]], max_new_tokens=4, eb_gama=1.0)
+
+
+def test_options_are_put_over_those_of_a_component(TableModel):
+    sampler = Llada(steps=4)
+    assert generate(TableModel(), [[1]], sampler=sampler, max_new_tokens=8, steps=2).forward_calls == 2
+    with pytest.raises(SamplingError, match="stepz"):
+        generate(TableModel(), [[1]], sampler=sampler, max_new_tokens=8, stepz=2)
+
+
+def test_a_top_k_above_the_vocabulary_is_noted_and_keeps_all(TableModel):
+    model = TableModel()
+    model.vocab_size = 64
+    with pytest.warns(UserWarning, match="top_k"):
+        capped = generate(model, [[1]], sampler=Rnd1Entropy(top_k=1000), max_new_tokens=6)
+    assert capped.sequences == generate(TableModel(), [[1]], sampler=Rnd1Entropy(), max_new_tokens=6).sequences
+
+
+def test_nothing_to_do_gives_empty_results_without_a_call(TableModel):
+    model = TableModel(shift=1)
+    assert generate(model, [], max_new_tokens=4) == ([], [], [], 0)
+    assert generate(model, [[], [1, 2]], max_new_tokens=0) == ([[], [1, 2]], ["", "1 2"], [], 0)
+    assert infill(model, [[], [1, 2]]) == ([[], [1, 2]], ["", "1 2"], [], 0)
+    assert model.seen == []
+
+
+def test_an_empty_prompt_gets_a_start_token_under_shift_1_only(TableModel):
+    assert generate(TableModel(shift=1), [[]], max_new_tokens=4).sequences[0][0] == 60
+    assert len(generate(TableModel(shift=0), [[]], max_new_tokens=4).sequences[0]) <= 4
+    model = TableModel(shift=1)
+    model.bos_token_id = None
+    assert generate(model, [[]], max_new_tokens=4).sequences[0][0] == 62
+    model.eos_token_id = None
+    with pytest.raises(SamplingError, match="neither a bos nor an eos"):
+        generate(model, [[]], max_new_tokens=4)
+
+
+def test_a_canvas_that_begins_with_a_gap_has_no_row_for_it_under_shift_1(TableModel):
+    with pytest.raises(SamplingError, match="put a token before it"):
+        infill(TableModel(shift=1), [[63, 5]])
+    assert 63 not in infill(TableModel(shift=0), [[63, 5]]).sequences[0]
+
+
+def test_a_model_without_a_mask_token_is_told_so(TableModel):
+    model = TableModel()
+    model.mask_token_id = None
+    with pytest.raises(SamplingError, match="no mask token"):
+        generate(model, [[5]], max_new_tokens=2)
+
+
+def test_texts_go_in_and_come_out_where_there_is_a_tokenizer(TableModel):
+    model = TableModel()
+    model.tokenizer = Letters()
+    done = generate(model, ["abc"], max_new_tokens=3)
+    kept = done.sequences[0][:-1] if done.sequences[0][-1] == 62 else done.sequences[0]
+    assert done.texts == [Letters().decode(kept)] and done.texts[0].startswith("abc")
+    filled = infill(model, ["ab[[3]]cd"])
+    assert len(filled.sequences[0]) == 7 and filled.texts[0].startswith("ab") and filled.texts[0].endswith("cd")
+
+
+@pytest.mark.parametrize("gap", ["[[9999999]]", "[[99999999999999999999]]"])
+def test_a_gap_that_would_take_all_memory_is_refused(TableModel, gap):
+    model = TableModel()
+    model.tokenizer = Letters()
+    with pytest.raises(SamplingError, match="gap of more than"):
+        infill(model, [f"a{gap}"])
