@@ -139,4 +139,3 @@ def _ask(model: Denoiser, pairs: list[tuple[list[int], list[int]]], probes: list
             loss_Q.index_add_(0, scored_QL.nonzero()[:, 0], loss_N)
         sums.append(loss_Q.cpu() * torch.stack([probes[pair].weight_S[s] for pair, s in batch]))
     return torch.cat(sums)
-

@@ -55,10 +55,10 @@ class Kept(NamedTuple):
 
 
 def keep(odds_nV: Tensor, law: Law) -> Kept:
-    """Applies a law to log-odds [n, V] (0 for the best token)."""
-    odds_nK, ids_nK = odds_nV, None
+    """Applies a law to log-odds [n, V], in place: 0 for the best token, -inf for what must not be drawn."""
     if law.temperature not in (0.0, 1.0):
-        odds_nK = (odds_nK / max(law.temperature, 1e-8)).clamp_(min=NEVER)
+        odds_nV /= max(law.temperature, 1e-8)
+    odds_nK, ids_nK = odds_nV.clamp_(min=NEVER), None  # only now: a high temperature would bring -200 back into reach
     if law.top_k is not None:
         odds_nK, ids_nK = odds_nK.topk(min(law.top_k, odds_nK.shape[-1]))
     elif law.top_p is not None:
@@ -136,5 +136,5 @@ class LazyScores:
             odds_nV = self._logits_NV[start : start + size].to(torch.float32, copy=True)
             odds_nV[:, self._mask_token_id] = -torch.inf
             odds_nV -= odds_nV.amax(-1, keepdim=True)
-            parts.append(statistics(keep(odds_nV.clamp_(min=NEVER), law), slice(start, start + size)))
+            parts.append(statistics(keep(odds_nV, law), slice(start, start + size)))
         return tuple(torch.cat(part) for part in zip(*parts, strict=True))

@@ -117,3 +117,10 @@ def test_the_models_logits_are_left_as_they_were():
     before_NV = logits_NV.clone()
     assert scores_of(logits_NV).entropy.shape == (3,)
     assert torch.equal(logits_NV, before_NV)
+
+
+@pytest.mark.parametrize("temperature", [2.5, 1e9])
+def test_no_temperature_brings_the_mask_token_back(temperature):
+    scores = scores_of(torch.tensor([[9.0, 1.0, 2.0]]), Law(temperature), uniform_N=torch.tensor([0.0]))
+    assert scores.token.item() == 1
+    assert scores.entropy.item() <= math.log(2) + 1e-6
