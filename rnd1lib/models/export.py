@@ -28,6 +28,10 @@ COMPARED = (2, 32)  # rows and tokens
 TOLERANCE = 1e-4
 
 
+class UnknownLayout(ModelError, ValueError):
+    """A layout that no installed model component writes: a wrong argument in Python, the user's mistake in a shell."""
+
+
 class Exported(NamedTuple):
     """A written folder, how many logits of it were compared with the model's, and how far apart the two furthest are."""
 
@@ -77,7 +81,7 @@ def _layouts(component: Model) -> tuple[str, ...]:
 def _check_layout(layout: str) -> None:
     known = {name for component in model_components() for name in _layouts(component)}
     if layout not in known:
-        raise ValueError(f"layout: {layout!r} is unknown. Layouts: {', '.join(sorted(known))}.")
+        raise UnknownLayout(f"layout: {layout!r} is unknown. Layouts: {', '.join(sorted(known))}.")
 
 
 def _write(model: DiffusionLM, component: Any, folder: Path, layout: str) -> None:

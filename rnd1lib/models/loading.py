@@ -50,23 +50,17 @@ def load_model(
     run = RunFolder(Path(path)) if is_run_folder(path) else None
     folder = run.model if run else locate(path)
     config, tokenizer = read_json(folder / CONFIG), load_tokenizer(folder)
-    facts = read_facts(folder, config, tokenizer.mask_token_id if tokenizer else None)
-    if mask_token_id is not None:
-        facts = replace(facts, mask_token_id=mask_token_id)
+    said = read_facts(folder, config, tokenizer.mask_token_id if tokenizer else None)
+    facts = _altered(said, attention_mask=_entry(attention_mask), shift=shift, mask_token_id=mask_token_id)
     component = component_for(config)
     network = _empty_network(component, config, facts, device, dtype)
-    if run:
-        step, newest = run.newest()
-        facts = replace(facts, step=step)
-        load_checkpoint(newest, network)
-        write_mask_row(network)
-    else:
+    if run is None:
         load_folder(network, open_folder(folder), component.tensors(config))
-    if attention_mask is not None:
-        facts = replace(facts, attention_mask=_entry(attention_mask))
-    if shift is not None:
-        facts = replace(facts, shift=shift)
-    return denoiser(network, config, facts, tokenizer)
+        return denoiser(network, config, facts, tokenizer)
+    step, newest = run.newest()
+    load_checkpoint(newest, network)
+    write_mask_row(network)
+    return denoiser(network, config, replace(facts, step=step), tokenizer)
 
 
 def denoiser(network: nn.Module, config: Mapping[str, Any], facts: Facts, tokenizer: Tokenizer | None) -> DiffusionLM:
@@ -123,7 +117,11 @@ def _component(kind: Kind, entry: Mapping[str, Any]) -> Any:
     return rnd1lib.build(kind, entry["use"], **options)
 
 
-def _entry(mask: str | Mapping[str, Any]) -> Mapping[str, Any]:
+def _altered(facts: Facts, **changes: Any) -> Facts:
+    return replace(facts, **{key: value for key, value in changes.items() if value is not None})
+
+
+def _entry(mask: str | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     return {"use": mask} if isinstance(mask, str) else mask
 
 

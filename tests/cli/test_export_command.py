@@ -6,6 +6,7 @@ import typer
 from rnd1_plugins.models.qwen3 import Qwen3
 from typer.testing import CliRunner
 
+from rnd1lib.cli.app import main
 from rnd1lib.cli.export import export
 from rnd1lib.kinds import Build
 from rnd1lib.models.export import export as write
@@ -30,3 +31,12 @@ def test_export_says_what_it_compared_and_how_far_apart_it_is(model_folder, tmp_
     assert done.exit_code == 0
     assert "262144 logits compared, largest difference 0.0e+00" in done.output
     assert json.loads((tmp_path / "out" / "config.json").read_text())["is_causal"] is False
+
+
+def test_an_unknown_layout_is_the_users_mistake_and_creates_nothing(model_folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["rnd1", "export", str(model_folder), str(tmp_path / "out"), "--layout", "qwen9"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    assert "'qwen9' is unknown. Layouts: qwen3" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
