@@ -1,4 +1,4 @@
-"""Rows, micro-batches, steps: the arithmetic of a batch, which proposes the nearest number that works."""
+"""The arithmetic of a batch: rows, micro-batches and accumulation from tokens and ranks; steps from tokens or epochs."""
 
 from __future__ import annotations
 
@@ -11,63 +11,62 @@ if TYPE_CHECKING:
     from rnd1lib.recipe.sections import TrainSection
 
 
-class Cut(NamedTuple):
-    """How a step's global batch is cut: its rows, those of a rank, those of one forward pass, and how many passes."""
+class Batching(NamedTuple):
+    """global_rows: of a step. micro_batch_rows: of a rank's forward pass. accumulation: forward passes of a rank a step."""
 
     global_rows: int
-    rows_a_rank: int
     micro_batch_rows: int
-    accumulation_steps: int
+    accumulation: int
 
 
 def rows_of_batch(batch_tokens: int, sequence_length: int) -> int:
-    """The rows of a global batch. RecipeError: the tokens are no whole number of rows, with the nearest that are."""
+    """The rows of a step's global batch. RecipeError with the nearest multiple where the tokens do not fill whole rows."""
     rows, rest = divmod(batch_tokens, sequence_length)
     if rest or not rows:
-        near = max(1, round(batch_tokens / sequence_length)) * sequence_length
+        nearest = sorted({max(rows, 1) * sequence_length, (rows + 1) * sequence_length})
         raise RecipeError(
-            f"batch_tokens: {batch_tokens} tokens are not a whole number of rows of {sequence_length}. Nearest: {near}."
+            f"batch_tokens: {batch_tokens} is no multiple of sequence_length {sequence_length}. "
+            f"Nearest: {' or '.join(map(str, nearest))}."
         )
     return rows
 
 
-def cut(train: TrainSection, ranks: int) -> Cut:
-    """The cut of `train.batch_tokens` over the ranks. RecipeError: what does not divide, and the nearest number that does."""
-    rows = rows_of_batch(train.batch_tokens, train.sequence_length)
-    if rows % ranks:
-        near = max(1, round(rows / ranks)) * ranks * train.sequence_length
+def batching(train: TrainSection, ranks: int) -> Batching:
+    """How a step's rows are dealt out. RecipeError with the nearest number that works where they cannot be."""
+    length = train.sequence_length
+    rows = rows_of_batch(train.batch_tokens, length)
+    each, rest = divmod(rows, ranks)
+    if rest or not each:
+        nearest = max(1, round(rows / ranks)) * ranks * length
         raise RecipeError(
-            f"train.batch_tokens: {rows} rows of {train.sequence_length} do not divide by {ranks} ranks. "
-            f"Nearest batch_tokens: {near}; or take {_nearest_divisor(rows, ranks)} ranks."
+            f"train.batch_tokens: {train.batch_tokens} is {rows} rows of {length}, which {ranks} ranks cannot share evenly. "
+            f"Nearest: batch_tokens {nearest}, or {_nearest_divisor(rows, ranks)} ranks."
         )
     if train.streams % ranks:
-        near = max(1, round(train.streams / ranks)) * ranks
-        raise RecipeError(f"train.streams: {train.streams} streams do not divide by {ranks} ranks. Nearest: {near}.")
-    share = rows // ranks
-    micro = train.micro_batch_rows or share
-    if share % micro:
+        nearest = max(1, round(train.streams / ranks)) * ranks
+        raise RecipeError(f"train.streams: {train.streams} streams are no multiple of {ranks} ranks. Nearest: {nearest}.")
+    micro = train.micro_batch_rows or each
+    if each % micro:
         raise RecipeError(
-            f"train.micro_batch_rows: {micro} does not divide the {share} rows of a rank. "
-            f"Nearest: {_nearest_divisor(share, micro)}."
+            f"train.micro_batch_rows: {micro} does not divide the {each} rows of a rank "
+            f"({rows} rows a step on {ranks} rank{'s' * (ranks > 1)}). Nearest: {_nearest_divisor(each, micro)}."
         )
-    return Cut(rows, share, micro, share // micro)
+    return Batching(rows, micro, each // micro)
 
 
-def total_steps(train: TrainSection, rows_of_epoch: int | None = None) -> int:
-    """The steps of a run: as given, or enough for the tokens or epochs (which need the rows of one)."""
+def steps(train: TrainSection, *, epoch_rows: int | None = None) -> int:
+    """The steps of a run, from `steps`, `tokens` or `epochs` (then `epoch_rows`: the rows that one pass packs to)."""
     if train.steps is not None:
         return train.steps
     if train.tokens is not None:
-        return math.ceil(train.tokens / train.batch_tokens)
-    if rows_of_epoch is None:
-        raise RecipeError("train.epochs: these data have no end that is known beforehand. Give train.steps or train.tokens.")
-    assert train.epochs is not None
-    return math.ceil(train.epochs * rows_of_epoch * train.sequence_length / train.batch_tokens)
+        return max(1, math.ceil(train.tokens / train.batch_tokens))
+    assert train.epochs is not None and epoch_rows is not None
+    return max(1, math.ceil(train.epochs * epoch_rows * train.sequence_length / train.batch_tokens))
 
 
-def warmup_steps(warmup: int | str, steps: int) -> int:
-    """The steps of the warm-up: as given, or a percentage of all steps, rounded."""
-    return warmup if isinstance(warmup, int) else round(float(warmup.rstrip("% ")) / 100 * steps)
+def warmup_steps(warmup: int | str, total: int) -> int:
+    """A number of steps, or a share of them: `2%`."""
+    return round(float(warmup.rstrip("% ")) / 100 * total) if isinstance(warmup, str) else warmup
 
 
 def _nearest_divisor(number: int, wanted: int) -> int:

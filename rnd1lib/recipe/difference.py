@@ -22,7 +22,13 @@ FREE: tuple[Key, ...] = (
 )
 """What may change from one start of a run to the next; `titan.parallelism` since it is how the ranks are arranged."""
 
-ABSENT = "(absent)"
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "(absent)"
+
+
+ABSENT = _Absent()
 
 
 class Difference(NamedTuple):
@@ -34,11 +40,12 @@ class Difference(NamedTuple):
 
 
 def differences(first: Any, second: Any, key: Key = ()) -> Iterator[Difference]:
-    """The differing values of two trees, key by key; lists are compared whole."""
-    if isinstance(first, dict) and isinstance(second, dict):
+    """The differing values of two trees, key by key; lists are compared whole, an absent mapping counts as an empty one."""
+    if {type(first), type(second)} <= {dict, _Absent} and first is not second:
+        first, second = ({} if side is ABSENT else side for side in (first, second))
         for name in [*first, *(name for name in second if name not in first)]:
             yield from differences(first.get(name, ABSENT), second.get(name, ABSENT), (*key, name))
-    elif first != second or type(first) is bool is not type(second):
+    elif first != second or isinstance(first, bool) != isinstance(second, bool):
         yield Difference(key, first, second)
 
 

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from rnd1lib.errors import RecipeError
 from rnd1lib.plugins import Plugins
 from rnd1lib.recipe.problems import Origin, Origins
@@ -107,13 +105,11 @@ class _Stack:
         if parts == ["extends"]:
             self.problems.append("command line: extends: belongs into a recipe file.")
             return
-        try:
-            tree, _ = parse(value)
-        except (yaml.YAMLError, ValueError, OverflowError) as error:
-            problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-            self.problems.append(f"command line: {key}: {value!r} is not YAML: {problem}.")
+        source = parse(value)
+        if source.problems:
+            self.problems += [f"command line: {key}: {value!r}: {message}" for _, message in source.problems]
             return
-        tree = _absolute(tree, Path()) if parts == ["plugins"] else tree
+        tree = _absolute(source.tree, Path()) if parts == ["plugins"] else source.tree
         for part in reversed(parts):
             tree = {part: tree}
         self.layers.append(Layer(tree, {tuple(parts[:n]): Origin("command line") for n in range(1, len(parts) + 1)}))

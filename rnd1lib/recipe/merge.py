@@ -6,13 +6,13 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rnd1lib.kinds import KINDS
+from rnd1lib.kinds import Kind
 from rnd1lib.recipe.layers import Layer
 from rnd1lib.recipe.problems import Origins
 from rnd1lib.recipe.sections import CORE_KEYS, LENGTHS
 from rnd1lib.recipe.typed import Key
 
-SLOTS = tuple(kind for kind in KINDS if kind not in ("evaluator", "callback"))
+SLOTS: tuple[Kind, ...] = ("model", "attention_mask", "noise", "objective", "lr_groups", "sampler", "data")
 """The keys of a recipe that hold one component; evaluators and callbacks hold several."""
 
 

@@ -113,7 +113,7 @@ class TrainSection:
             yield "warmup", f"warmup: {self.warmup!r} is neither a number of steps nor a percentage such as 2%."
         elif isinstance(self.warmup, int) and self.warmup < 0:
             yield "warmup", f"warmup: {self.warmup} steps are less than none."
-        if not all(0 <= beta < 1 for beta in self.betas):
+        if not all(isinstance(beta, float) and 0 <= beta < 1 for beta in self.betas):
             yield "betas", f"betas: {list(self.betas)} do not lie in [0, 1)."
 
 

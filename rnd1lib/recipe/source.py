@@ -12,12 +12,13 @@ from rnd1lib.recipe.typed import Key
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 40
+PLAIN = ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")
 
 
 class Source(NamedTuple):
     """What a text says: its tree, the line of each key (from 1), and what is wrong with it as (line, sentence)."""
 
-    tree: dict[str, Any]
+    tree: Any
     lines: dict[Key, int]
     problems: list[tuple[int | None, str]]
 
@@ -35,35 +36,41 @@ def read_bytes(data: bytes) -> Source:
 
 def read_text(text: str) -> Source:
     """A mapping in YAML."""
+    source = parse(text)
+    if source.problems:
+        return Source({}, {}, source.problems)
+    if source.tree is None:
+        return Source({}, {}, [(None, "the recipe is empty.")])
+    if not isinstance(source.tree, dict):
+        return Source({}, {}, [(1, "a recipe is a mapping of keys to values, not a list or a single value.")])
+    return source
+
+
+def parse(text: str) -> Source:
+    """Any value in YAML, as it may stand behind `key=` on the command line."""
+    loader = get_yaml_loader()
+    lines: dict[Key, int] = {}
+    depth = 0
     try:
-        value, node = parse(text)
+        for event in yaml.parse(text, Loader=loader):  # not recursive, so that no depth of nesting ends the interpreter
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                raise yaml.MarkedYAMLError(problem=f"nested more than {MAX_DEPTH} levels deep", problem_mark=event.start_mark)
+        value, node = yaml.load(text, Loader=loader), yaml.compose(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        return Source({}, {}, [(mark.line + 1 if mark else None, f"not YAML: {error.problem or error.context}.")])
+        return Source(None, {}, [(mark.line + 1 if mark else None, f"not YAML: {error.problem or error.context}.")])
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        return Source({}, {}, [(None, f"not YAML: {str(error).splitlines()[0]}.")])
-    if value is None:
-        return Source({}, {}, [(None, "the recipe is empty.")])
-    if not isinstance(node, yaml.MappingNode):
-        return Source({}, {}, [(1, "a recipe is a mapping of keys to values, not a list or a single value.")])
-    lines: dict[Key, int] = {}
-    problems = list(_walk(node, (), lines))
-    return Source({} if problems else value, lines, problems)
-
-
-def parse(text: str) -> tuple[Any, Any]:
-    """The value and the node of a YAML text. yaml.YAMLError: what is wrong with it; ValueError: a value that is none."""
-    loader = get_yaml_loader()
-    depth = 0
-    for event in yaml.parse(text, Loader=loader):  # not recursive, so that no depth of nesting ends the interpreter
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            raise yaml.MarkedYAMLError(problem=f"nested more than {MAX_DEPTH} levels deep", problem_mark=event.start_mark)
-    return yaml.load(text, Loader=loader), yaml.compose(text, Loader=loader)
+        return Source(None, {}, [(None, f"not YAML: {str(error).splitlines()[0]}.")])
+    problems = [] if node is None else list(_walk(node, (), lines))
+    return Source(value, lines, problems)
 
 
 def _walk(node: Any, key: Key, lines: dict[Key, int]) -> Iterator[tuple[int | None, str]]:
-    if isinstance(node, yaml.MappingNode):
+    kind = node.tag.rpartition(":")[2]
+    if kind not in PLAIN:
+        yield node.start_mark.line + 1, f"a value of type {kind} has no place in a recipe."
+    elif isinstance(node, yaml.MappingNode):
         for name, value in node.value:
             line = name.start_mark.line + 1
             if name.tag == "tag:yaml.org,2002:merge":
@@ -77,5 +84,3 @@ def _walk(node: Any, key: Key, lines: dict[Key, int]) -> Iterator[tuple[int | No
         for index, value in enumerate(node.value):
             lines[*key, index] = value.start_mark.line + 1
             yield from _walk(value, (*key, index), lines)
-    elif node.tag.rpartition(":")[2] not in ("str", "int", "float", "bool", "null", "timestamp"):
-        yield node.start_mark.line + 1, f"a value of type {node.tag.rpartition(':')[2]} has no place in a recipe."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 from rnd1lib.kinds import Kind
 from rnd1lib.recipe.merge import KEYS, SLOTS
@@ -47,7 +47,7 @@ class Structure:
         self.references: dict[Key, tuple[Kind, str, dict[str, Any]]] = {}
         self._top_level()
         for slot in SLOTS:
-            self._slot(cast(Kind, slot))
+            self._slot(slot)
         self.model = self._section(ModelSection, "model", self._core("model"))
         self.train = self._section(TrainSection, "train", tree.get("train"))
         self.run = self._section(RunSection, "run", tree.get("run"))
