@@ -22,7 +22,7 @@ PUBLISHED = {
     "head_dim": 128,
     "hidden_act": "silu",
     "initializer_range": 0.02,
-    "max_position_embeddings": 32768,
+    "max_position_embeddings": 40960,
     "num_key_value_heads": 8,
     "rms_norm_eps": 1e-6,
     "rope_theta": 1e6,

@@ -25,7 +25,7 @@ BASE_30B = {
     "hidden_size": 2048,
     "initializer_range": 0.02,
     "intermediate_size": 6144,
-    "max_position_embeddings": 32768,
+    "max_position_embeddings": 40960,
     "mlp_only_layers": [],
     "moe_intermediate_size": 768,
     "norm_topk_prob": True,
