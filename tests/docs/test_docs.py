@@ -1,0 +1,95 @@
+"""The documents say what is so: commands parse, recipes load, Python runs, links lead somewhere, references are whole."""
+
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import typer.main
+
+import rnd1lib
+from rnd1lib.cli.app import command_line
+from rnd1lib.recipe import read_recipe, sections
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/example/*.md")])
+COMMAND = re.compile(r"^ {4}(?:rnd1|torchrun .* -m rnd1lib) (.*?)(?: {2,}#.*)?$", re.MULTILINE)
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+
+
+def commands():
+    found = [(page.name, match[1]) for page in PAGES for match in COMMAND.finditer(page.read_text())]
+    assert len(found) > 20
+    return found
+
+
+def blocks(page, language):
+    return [text for found, text in FENCE.findall((ROOT / page).read_text()) if found == language]
+
+
+@pytest.mark.parametrize(("page", "line"), commands())
+def test_every_command_parses(page, line):
+    name, *arguments = shlex.split(line)
+    command = typer.main.get_command(command_line()).commands[name]
+    command.make_context(name, arguments)
+
+
+@pytest.mark.parametrize(("page", "line"), [found for found in commands() if " tiny/" in found[1]])
+def test_every_shipped_recipe_that_is_named_has_the_keys_that_are_set(page, line):
+    recipes = [word for word in shlex.split(line) if word.startswith("tiny/")]
+    overrides = [word for word in shlex.split(line) if re.match(r"[a-z_.]+=", word)]
+    for name in recipes:
+        read_recipe(name, overrides)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file(page):
+    for link in LINK.findall(page.read_text()):
+        assert (page.parent / link).exists(), link
+
+
+def test_the_page_of_components_is_what_their_docstrings_say():
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    assert generate.page() == generate.PAGE.read_text(), "run `python docs/generate.py`"
+
+
+@pytest.mark.parametrize("section", ["Model", "Train", "Times", "Run", "Entry"])
+def test_the_page_of_recipes_has_every_key(section):
+    page = (ROOT / "docs" / "reference" / "recipe.md").read_text()
+    keys = {field.name for field in fields(getattr(sections, section if section == "Entry" else f"{section}Section"))}
+    assert not {key for key in keys - {"options"} if f"`{key}`" not in page}
+
+
+def test_the_plugin_and_the_recipe_of_the_readme_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (recipe,), (_, plugin) = blocks("README.md", "yaml"), blocks("README.md", "python")
+    Path("quadratic.py").write_text(plugin)
+    Path("mine.yaml").write_text(recipe + "plugins: [./quadratic.py]\n")
+    assert type(rnd1lib.load_recipe("mine.yaml").components.noise).__name__ == "Cosine"
+    assert type(rnd1lib.load_recipe("mine.yaml", ["noise=quadratic"]).components.noise).__name__ == "Quadratic"
+
+
+def test_the_plugin_file_of_the_how_to_works(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("my_noise.py").write_text(blocks("docs/how-to/write-a-plugin.md", "python")[0])
+    Path("quadratic.yaml").write_text(blocks("docs/how-to/write-a-plugin.md", "yaml")[0])
+    assert type(rnd1lib.load_recipe("quadratic.yaml").components.noise).__name__ == "Quadratic"
+
+
+def test_the_training_of_the_readme_runs(tmp_path):
+    script = blocks("README.md", "python")[0]
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "import " in done.stdout
+
+
+def test_the_code_on_randomness_holds():
+    (code,) = blocks("docs/explanation/randomness.md", "python")
+    exec(code, {})
