@@ -40,8 +40,8 @@ def _list(found: dict[str, dict[str, ComponentInfo]]) -> None:
     table = Table("kind", "name", "package", box=None, pad_edge=False)
     for kind, components_of_kind in found.items():
         for name, info in components_of_kind.items():
-            broken = f", broken: {info.error}" if info.error else ""
-            table.add_row(kind, escape(name), escape(f"{info.package} {info.version}{broken}"))
+            error = f", broken: {info.error}" if info.error else ""
+            table.add_row(kind, escape(name), escape(f"{info.package} {info.version}{error}"))
     console = Console()
     console.print(table)
     for broken in installed().broken:

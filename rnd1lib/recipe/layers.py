@@ -38,7 +38,7 @@ def layers_of(name: str | Path, overrides: Iterable[str], plugins: Plugins) -> l
 
 def shipped(plugins: Plugins) -> dict[str, Path]:
     """Every recipe that plug-ins bring, by the name that `extends` takes; rnd1lib's own by the path alone."""
-    found = {}
+    found: dict[str, Path] = {}
     for plugin, folders in plugins.recipe_dirs.items():
         for folder in folders:
             for path in sorted(folder.rglob("*.yaml")):

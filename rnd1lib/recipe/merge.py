@@ -56,7 +56,7 @@ def _named(tree: dict[str, Any]) -> dict[str, Any]:
 
 def _lay(below: dict[str, Any], origins: Origins, above: Mapping[str, Any], new: Origins, key: Key) -> None:
     if "use" in above and "use" in below and above["use"] != below["use"]:
-        for name in [name for name in below if name not in CORE_KEYS.get(key[0], ())]:
+        for name in [name for name in below if name not in CORE_KEYS.get(str(key[0]), ())]:
             _forget(below, origins, (*key, name))
     if key == ("train",) and any(above.get(name) is not None for name in LENGTHS):
         for name in LENGTHS:

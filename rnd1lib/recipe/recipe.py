@@ -11,74 +11,51 @@ from pathlib import Path
 from typing import Any
 
 from rnd1lib.errors import RecipeError
-from rnd1lib.kinds import AttentionMask as AttentionMaskKind
-from rnd1lib.kinds import Callback, Data, Evaluator, Kind, LrGroups, Model, Noise, Objective, Sampler
+from rnd1lib.kinds import AttentionMask, Callback, Data, Evaluator, Kind, LrGroups, Model, Noise, Objective, Sampler
 from rnd1lib.recipe.options import make
 from rnd1lib.recipe.problems import Origins
 from rnd1lib.recipe.sections import Entry, ModelSection, RunSection, TrainSection
 from rnd1lib.recipe.typed import Key
 from rnd1lib.recipe.writing import to_yaml
-from rnd1lib.registry import Registry
+from rnd1lib.registry import Owner, Registry
 
 LOCKED = ("rnd1lib", "torch", "torchtitan", "omegaconf")
 
 
-@dataclass(frozen=True)
+def _built(*key: str) -> Any:
+    return cached_property(lambda components: components._made(key))
+
+
+def _built_group(group: str) -> Any:
+    return cached_property(lambda components: components._several(group))
+
+
 class Components:
     """The components of a recipe by kind, each made when it is first asked for; None where the recipe names none."""
 
-    _registry: Registry
-    _references: Mapping[Key, tuple[Kind, str, dict[str, Any]]]
+    attention_mask: AttentionMask = _built("attention_mask")
+    noise: Noise | None = _built("noise")
+    """None is possible only under an objective that does not corrupt."""
+    objective: Objective = _built("objective")
+    lr_groups: LrGroups = _built("lr_groups")
+    sampler: Sampler | None = _built("sampler")
+    data: Data = _built("data")
+    model: Model = _built("model")
+    evaluators: dict[str, Evaluator] = _built_group("evaluators")
+    callbacks: dict[str, Callback] = _built_group("callbacks")
 
-    @cached_property
-    def attention_mask(self) -> AttentionMaskKind:
-        """Who sees whom."""
-        return self._made("attention_mask")
+    def __init__(self, registry: Registry, references: Mapping[Key, tuple[Kind, str, dict[str, Any]]]) -> None:
+        self._registry = registry
+        self._references = references
 
-    @cached_property
-    def noise(self) -> Noise | None:
-        """The noise schedule; None is possible only under an objective that does not corrupt."""
-        return self._made("noise")
-
-    @cached_property
-    def objective(self) -> Objective:
-        """What is scored."""
-        return self._made("objective")
-
-    @cached_property
-    def lr_groups(self) -> LrGroups:
-        """Which parameters learn, and how fast."""
-        return self._made("lr_groups")
-
-    @cached_property
-    def sampler(self) -> Sampler | None:
-        """How text is sampled while training watches."""
-        return self._made("sampler")
-
-    @cached_property
-    def data(self) -> Data:
-        """The documents."""
-        return self._made("data")
-
-    @cached_property
-    def model(self) -> Model:
-        """The family of networks."""
-        return self._made("model")
-
-    @cached_property
-    def evaluators(self) -> dict[str, Evaluator]:
-        """By their name in the recipe."""
-        return self._several("evaluators")
-
-    @cached_property
-    def callbacks(self) -> dict[str, Callback]:
-        """By their name in the recipe."""
-        return self._several("callbacks")
+    def owners(self) -> set[Owner]:
+        """The packages that the named components come from."""
+        return {self._registry.find(kind, use).owner for kind, use, _ in self._references.values()}
 
     def _several(self, group: str) -> dict[str, Any]:
-        return {str(key[1]): self._made(*key) for key in self._references if key[0] == group}
+        return {str(key[1]): self._made(key) for key in self._references if key[0] == group}
 
-    def _made(self, *key: str | int) -> Any:
+    def _made(self, key: Key) -> Any:
         if key not in self._references:
             return None
         component, misfits = make(self._registry, *self._references[key])
@@ -123,8 +100,10 @@ class Recipe:
 
     def plugins_lock(self) -> dict[str, str]:
         """package -> version of the core, of torch, and of every plug-in that is named; a local file's SHA-256."""
-        references = self.components._references.values()
-        owners = {self.registry.find(kind, use).owner for kind, use, _ in references}
         packages = {name: metadata.version(name) for name in LOCKED}
         files = {file: f"sha256:{hashlib.sha256(Path(file).read_bytes()).hexdigest()}" for file in self.tree.get("plugins", [])}
-        return packages | {owner.package: owner.version for owner in sorted(owners) if owner.package not in files} | files
+        return (
+            packages
+            | {owner.package: owner.version for owner in sorted(self.components.owners()) if owner.package not in files}
+            | files
+        )

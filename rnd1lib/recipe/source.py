@@ -55,7 +55,8 @@ def parse(text: str) -> Source:
         for event in yaml.parse(text, Loader=loader):  # not recursive, so that no depth of nesting ends the interpreter
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:
-                raise yaml.MarkedYAMLError(problem=f"nested more than {MAX_DEPTH} levels deep", problem_mark=event.start_mark)
+                line = event.start_mark.line + 1 if event.start_mark else None
+                return Source(None, {}, [(line, f"nested more than {MAX_DEPTH} levels deep.")])
         value, node = yaml.load(text, Loader=loader), yaml.compose(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

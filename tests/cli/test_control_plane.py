@@ -71,11 +71,24 @@ def test_train_and_check_report_alike_and_leave_nothing_behind(rnd1, command, tm
     with pytest.raises(RecipeError) as error:
         rnd1(*command, "bad.yaml")
     assert [line[:11] for line in error.value.problems] == ["bad.yaml:2:", "bad.yaml:3:"]
-    assert os.listdir() == ["bad.yaml"]
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.yaml"]
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "export", "components", "doctor", "demo", "recipe show", "recipe check", "recipe diff", "recipe list"]
+    "command",
+    [
+        "train",
+        "sample",
+        "infill",
+        "export",
+        "components",
+        "doctor",
+        "demo",
+        "recipe show",
+        "recipe check",
+        "recipe diff",
+        "recipe list",
+    ],
 )
 def test_every_help_ends_with_an_example(rnd1, command):
     paragraphs = rnd1(*command.split(), "--help")

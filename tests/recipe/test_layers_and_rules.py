@@ -92,7 +92,8 @@ def test_a_diamond_is_no_cycle_and_endless_doubling_is_bounded(write):
 
 def test_a_changed_use_drops_the_options_and_keeps_the_cores_own_keys(write):
     write(
-        mine="extends: tiny/moe\nmodel: {use: qwen3}\nlr_groups: {use: uniform, lr: 1.0e-3}\nevaluators: {nll: {use: nll, rows: 8}}"
+        mine="extends: tiny/moe\nmodel: {use: qwen3}\nlr_groups: {use: uniform, lr: 1.0e-3}\n"
+        "evaluators: {nll: {use: nll, rows: 8}}",
     )
     recipe = read_recipe("mine.yaml")
     assert recipe.tree["lr_groups"] == {"use": "uniform", "lr": 1e-3}

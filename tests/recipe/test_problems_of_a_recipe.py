@@ -82,7 +82,7 @@ def test_nine_planted_mistakes_are_told_at_once_in_the_order_of_their_lines(prob
         ("", "bad.yaml: the recipe is empty"),
         ("a: " + "9" * 5000, "bad.yaml: not YAML: Exceeds the limit"),
         ("a: 1\n---\nb: 2", "bad.yaml:2: not YAML"),
-        ("a: " + "[" * 3000, "bad.yaml:1: not YAML: nested more than 40 levels deep"),
+        ("a: " + "[" * 3000, "bad.yaml:1: nested more than 40 levels deep"),
         ("a: " + "x" * 1_000_001, "bad.yaml: 1000004 bytes are too many"),
         ("extends: bad.yaml", "bad.yaml:1: extends: a recipe cannot extend itself: bad.yaml -> bad.yaml"),
         ("about: x\nextends: [tiny/dense, tiny/dnese]", "bad.yaml:2: no recipe 'tiny/dnese': no such file"),
@@ -229,19 +229,29 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4) | st.just("use"), inner, max_size=3),
     max_leaves=6,
 )
-KEYS = st.sampled_from(
-    "about model model.tokenizer noise train train.steps train.times train.betas train.warmup train.clip data.use evaluators "
-    "evaluators.nll callbacks.x run.folder titan plugins lr_groups.lr x.y".split()
+KEYS = (
+    *("about", "model", "model.tokenizer", "noise", "train", "train.steps", "train.times", "train.betas", "train.warmup"),
+    *(
+        "train.clip",
+        "data.use",
+        "evaluators",
+        "evaluators.nll",
+        "callbacks.x",
+        "run.folder",
+        "titan",
+        "plugins",
+        "lr_groups.lr",
+    ),
 )
 
 
-@given(KEYS, VALUES)
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(KEYS), VALUES)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_a_key_is_set_to_the_recipe_loads_or_says_why(key, value):
     from rnd1lib.recipe.writing import _scalar
 
     try:
-        load = load_recipe if key not in ("titan", "x.y") else read_recipe
+        load = load_recipe if key != "titan" else read_recipe
         recipe = load("tiny/dense", [f"{key}={_scalar(value)}"])
     except Rnd1Error as error:
         assert error.exit_code in (2, 5) and str(error)
