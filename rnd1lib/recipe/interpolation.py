@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import GrammarParseError, OmegaConfBaseException
 
-from rnd1lib.recipe.problems import Problems
+from rnd1lib.recipe.problems import Problems, spelled
 from rnd1lib.recipe.typed import Key
 
 _RESOLVER = re.compile(r"\$\{\s*([\w.]+)\s*:")
@@ -25,11 +25,11 @@ def interpolate(tree: dict[str, Any], problems: Problems) -> tuple[dict[str, Any
     for key, text in list(_interpolations(tree, ())):
         complaint = _complaint(text)
         if complaint:
-            problems.add(key, complaint)
+            problems.add(key, f"{spelled(key)}: {complaint}")
             _put(tree, key, None)
     resolved, failed = _resolved(tree)
     for key, error in failed.items():
-        problems.add(key, error)
+        problems.add(key, f"{spelled(key)}: {error}")
         _put(resolved, key, None)
         _put(tree, key, None)
     return resolved, _without_environment(tree)

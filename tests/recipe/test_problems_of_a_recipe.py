@@ -34,7 +34,7 @@ PLANTED = {
     9: "train.stepz: no such key. Did you mean 'steps'? Keys: ",
     13: "evaluators.nll.every: 0 is not a positive number of steps.",
     14: "dta: no such key. Did you mean 'data'? Keys: ",
-    15: "'${nowhere.at.all}': ",
+    15: "run.folder: '${nowhere.at.all}': ",
     18: "titan.training.seq_len: rnd1lib sets this itself. Use train.sequence_length.",
     19: "titan.override: refused, since it imports code.",
 }
@@ -136,10 +136,10 @@ def test_a_file_that_is_no_recipe_is_told_with_its_line(problems, text, problem,
             "plugins: 'https://example.org/x.py' is no local file; a recipe fetches no code.",
         ),
         ("plugins: [nowhere.py]", "plugins: there is no file"),
-        ("noise: ${oc.decode:linear}", "'${oc.decode:linear}': 'oc.decode' is no resolver of recipes"),
-        ("about: ${", "'${' is no interpolation"),
-        ("about: ${about}", "'${about}': "),
-        ("about: ${oc.env:RND1_NOT_SET_ANYWHERE}", "'${oc.env:RND1_NOT_SET_ANYWHERE}': Environment variable"),
+        ("noise: ${oc.decode:linear}", "noise.use: '${oc.decode:linear}': 'oc.decode' is no resolver of recipes"),
+        ("about: ${", "about: '${' is no interpolation"),
+        ("about: ${about}", "about: '${about}': "),
+        ("about: ${oc.env:RND1_NOT_SET_ANYWHERE}", "about: '${oc.env:RND1_NOT_SET_ANYWHERE}': Environment variable"),
     ],
 )
 def test_a_wrong_value_is_told_in_a_sentence_with_the_line_of_its_key(problems, text, problem):
