@@ -7,13 +7,17 @@ from typing import Any
 
 from torchtitan.components.checkpointer import CheckpointManager
 
+from rnd1lib.models.run_folder import CHECKPOINTS
+
+CHECKPOINT_DEFAULTS = {"enable": True, "folder": CHECKPOINTS, "last_save_model_only": False}
+
 
 class Checkpoints(CheckpointManager):
     """Distributed checkpoints `step-N` in the run folder: weights, moments, schedule, data position, step."""
 
     @dataclass(kw_only=True, slots=True)
     class Config(CheckpointManager.Config):
-        """torchtitan's options; the last save keeps what a resume needs."""
+        """torchtitan's options."""
 
     def __init__(self, config: Config, **parts: Any) -> None:
         super().__init__(config, **parts)

@@ -4,36 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from omegaconf import OmegaConf
+from torchtitan.components.optimizer import LRSchedulersContainer
 from torchtitan.distributed.activation_checkpoint import FullAC, SelectiveAC
-from torchtitan.trainer import Trainer
 
-from rnd1lib.models.run_folder import CHECKPOINTS
-from rnd1lib.recipe import Recipe
 from rnd1lib.titan.checkpoint import Checkpoints
 from rnd1lib.titan.groups import RecipeOptimizers, parameter_groups
 from rnd1lib.titan.loader import NoTokenizer, RowLoader
 from rnd1lib.titan.preparation import Prepared
+from rnd1lib.titan.schema import titan_config
 from rnd1lib.titan.trainer import Diffusion, DiffusionTrainer, NoLoss
 
-RECOMPUTE = {"none": None, "selective": SelectiveAC.Config, "full": FullAC.Config}
-COMPUTE = {"float32": "float32", "bf16": "bfloat16"}
-DEFAULTS = {
-    "parallelism": {"spmd_backend": "partial_dtensor"},  # the default backend refuses parameters that are no DTensors
-    "checkpoint": {"enable": True, "folder": CHECKPOINTS, "last_save_model_only": False},
-    "training": {"disable_cuda_graphs": True},  # the number of scored rows varies from step to step
-    "debug": {"enable_structured_logging": False},
-}
+if TYPE_CHECKING:
+    from rnd1lib.recipe import Recipe
 
-
-def titan_config(section: dict[str, Any]) -> Trainer.Config:
-    """torchtitan's own configuration with the recipe's `titan:` section over our defaults."""
-    merged = OmegaConf.merge(OmegaConf.structured(Trainer.Config), DEFAULTS, section)
-    config: Trainer.Config = OmegaConf.to_object(merged)  # type: ignore[assignment]
-    return config
+RECOMPUTE: dict[str, Literal["float32", "bfloat16"]] = {"none": None, "selective": SelectiveAC.Config, "full": FullAC.Config}
+COMPUTE: dict[str, Literal["float32", "bfloat16"]] = {"float32": "float32", "bf16": "bfloat16"}
 
 
 def trainer_config(recipe: Recipe, prepared: Prepared, folder: Path) -> DiffusionTrainer.Config:
@@ -62,11 +50,14 @@ def trainer_config(recipe: Recipe, prepared: Prepared, folder: Path) -> Diffusio
             implementation="fused" if torch.accelerator.is_available() else "foreach",
             param_groups=parameter_groups(prepared.claims, betas=train.betas, eps=train.adam_eps),
         ),
-        "lr_scheduler": dataclasses.replace(
-            titan.lr_scheduler, warmup_steps=prepared.warmup, total_steps=None, decay_ratio=0.0
+        "lr_scheduler": LRSchedulersContainer.Config(
+            warmup_steps=prepared.warmup,
+            total_steps=max(prepared.steps, prepared.warmup),  # a warm-up longer than the run is not squeezed into it
+            decay_ratio=0.0,
         ),
         "checkpoint": Checkpoints.Config(**_fields(titan.checkpoint)),
         "activation_checkpoint": recompute() if recompute else None,
+        "group_names": tuple(group.name for group, _ in prepared.claims if not group.frozen),
         "diffusion": Diffusion(
             objective=components.objective,
             noise=components.noise,

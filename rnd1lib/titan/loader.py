@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 from torchtitan.components.dataloader import BaseDataLoader
 from torchtitan.components.loss import IGNORE_INDEX
 from torchtitan.components.tokenizer import BaseTokenizer
 
-from rnd1lib.data import PackedRows
+from rnd1lib.data import PackedRows, merge_states
 
 
 class RowLoader(BaseDataLoader):
@@ -45,13 +47,15 @@ class RowLoader(BaseDataLoader):
             yield inputs, torch.where(batch.maskable_BL, batch.ids_BL, IGNORE_INDEX)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where every stream stands that this rank reads, and the next row: plain data under keys of their own."""
-        return {"next_row": self.next_row, **self.packed.state_dict()}
+        """The next row, and as one JSON text where every stream stands that any rank reads; every rank calls it."""
+        states: list[Any] = [None] * dist.get_world_size()
+        dist.all_gather_object(states, self.packed.state_dict())
+        return {"next_row": self.next_row, "streams": json.dumps(merge_states(states))}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on behind the rows that were trained on."""
+        """Goes on behind the rows that were trained on, with as many ranks as there are now."""
         self.next_row = state_dict["next_row"]
-        self.packed.load_state_dict({key: value for key, value in state_dict.items() if key != "next_row"})
+        self.packed.load_state_dict(json.loads(state_dict["streams"]))
 
 
 class NoTokenizer(BaseTokenizer):
@@ -62,7 +66,7 @@ class NoTokenizer(BaseTokenizer):
         """No options."""
 
     def __init__(self, config: Config, **_: Any) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.eos_id = 0
 
     def encode(self, *_: Any, **__: Any) -> list[int]:

@@ -8,33 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
-from rnd1lib.data import PackedRows
 from rnd1lib.kinds import Batch, Objective
 from rnd1lib.models.denoiser import DiffusionLM
 
-HeldOutRows = Callable[[Any], tuple[PackedRows, int]]
-"""Packed rows of some data (None: the run's own held-out documents), and how many there are."""
+HeldOutBatches = Callable[[int, Any], list[tuple[int, Batch]]]
+"""(rows, data or None) -> this rank's micro-batches with the number of their first row."""
 
 
 class RunningModel(DiffusionLM):
     """The model in the middle of its run. Every rank holds a part of it, so every rank makes the same calls."""
 
-    def __init__(self, *, objective: Objective, held_out_rows: HeldOutRows, micro_batch_rows: int, **model: Any) -> None:
-        super().__init__(**model)
-        self.objective = objective
-        self.held_out_rows, self.micro_batch_rows = held_out_rows, micro_batch_rows
+    def __init__(self, network: nn.Module, *, objective: Objective, held_out_batches: HeldOutBatches, **facts: Any) -> None:
+        super().__init__(network, **facts)
+        self.objective, self._held_out_batches = objective, held_out_batches
 
     def held_out(self, rows: int, data: Any = None) -> Iterator[tuple[int, Batch]]:
         """This rank's share of the held-out rows, micro-batch by micro-batch; see `ModelInTraining`."""
-        packed, available = self.held_out_rows(data)
-        rows, rank, ranks = min(rows, available), dist.get_rank(), dist.get_world_size()
-        for start in range(0, rows, self.micro_batch_rows * ranks):
-            first_row = start + rank * self.micro_batch_rows
-            batch = packed.batch(first_row, self.micro_batch_rows)
-            real = max(0, rows - first_row)
-            batch.maskable_BL[real:] = False
+        for first_row, batch in self._held_out_batches(rows, data):
             yield first_row, Batch(*(field.to(self.device) for field in batch))
 
     def sum(self, values: Tensor) -> Tensor:

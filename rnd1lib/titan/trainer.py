@@ -25,7 +25,7 @@ class Diffusion(NamedTuple):
     """What the recipe chose of the mathematics; global_rows are the rows of a step's global batch."""
 
     objective: Objective
-    noise: Noise
+    noise: Noise | None
     attention_mask: AttentionMask
     times: Times
     mask_token_id: int | None
@@ -36,17 +36,19 @@ class Diffusion(NamedTuple):
         """The batch as the model sees it at this step (from 0); its rows start at `first_row` of the global batch."""
         if self.mask_token_id is None:
             return uncorrupted(batch)
+        assert self.noise is not None
         draws = Draws(seed=self.seed, step=step, first_row=first_row, global_rows=self.global_rows)
         return corrupt(batch, self.noise, draws, self.mask_token_id, self.times)
 
 
 class StepResult(NamedTuple):
-    """A finished step, equal on every rank. tokens: maskable ones of the global batch; masked: of them."""
+    """A finished step, equal on every rank. tokens: maskable ones of the global batch; masked: of them; lr: by group."""
 
     loss: float
     grad_norm: float
     tokens: int
     masked: int
+    lr: dict[str, float]
 
 
 class NoLoss(BaseLoss):
@@ -57,7 +59,7 @@ class NoLoss(BaseLoss):
         """No options."""
 
     def __init__(self, config: Config, **_: Any) -> None:
-        self.fn = None
+        pass
 
 
 class DiffusionTrainer(Trainer):
@@ -69,16 +71,16 @@ class DiffusionTrainer(Trainer):
 
     @dataclass(kw_only=True, slots=True)
     class Config(Trainer.Config):
-        """torchtitan's configuration and the diffusion's."""
+        """torchtitan's configuration, the diffusion's, and the names of the groups that learn."""
 
         diffusion: Diffusion | None = None
+        group_names: tuple[str, ...] = ()
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         assert config.diffusion is not None
-        self.diffusion = config.diffusion
+        self.diffusion, self.group_names = config.diffusion, config.group_names
         self.network = self.model_parts[0]
-        self.network._skip_lm_head = True  # forward ends with hidden states; `_forward_backward_body` scores rows of them
 
     def init_distributed(self) -> ParallelDims:
         """The meshes; the runner has started the process group."""
@@ -98,7 +100,7 @@ class DiffusionTrainer(Trainer):
         )
         loss = torch.stack(losses).double().sum()
         dist.all_reduce(loss)
-        result = StepResult(float(loss), float(grad_norm), tokens, masked)
+        result = StepResult(float(loss), float(grad_norm), tokens, masked, self._learning_rates())
         self._refuse_non_finite(result)
         self.checkpointer.maybe_wait_for_staging()
         self.optimizers.step()
@@ -139,18 +141,22 @@ class DiffusionTrainer(Trainer):
         """Adds this micro-batch's gradients; returns its share of the loss. Every rank calls the head once, rows or none."""
         batch, weights_BL = extra_kwargs["batch"], extra_kwargs["weights"]
         scored_BL = (labels != IGNORE_INDEX) & (weights_BL != 0)
-        masks = attention_masks(self.diffusion.attention_mask, self.step - 1, batch.documents_BL, batch.positions_BL)
+        seen = attention_masks(self.diffusion.attention_mask, self.step - 1, batch.documents_BL, batch.positions_BL)
         with self.train_context():
-            hidden_BLD = self.network(inputs, positions=batch.positions_BL, attention_masks=masks)
-            summed: Tensor = self.network.lm_head(
+            hidden_BLD = self.network(inputs, positions=batch.positions_BL, attention_masks=seen)
+            summed: Tensor = self.network.get_submodule("lm_head")(
                 hidden_BLD[scored_BL],
                 labels=labels[scored_BL],
                 weights=weights_BL[scored_BL],
                 never=self.diffusion.mask_token_id,
             )
             loss = summed / global_valid_tokens
-            loss.backward()
+            torch.autograd.backward(loss)
         return loss.detach()
+
+    def _learning_rates(self) -> dict[str, float]:
+        groups = (group for optimizer in self.optimizers for group in optimizer.param_groups)
+        return {name: float(group["lr"]) for name, group in zip(self.group_names, groups, strict=True)}
 
     def _refuse_non_finite(self, result: StepResult) -> None:
         for name, value in (("loss", result.loss), ("gradient norm", result.grad_norm)):

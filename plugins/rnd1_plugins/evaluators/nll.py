@@ -18,7 +18,7 @@ class Nll:
     likelihood (Sahoo et al. 2024, eq. 10); for `autoregressive` the negative log-likelihood itself.
     """
 
-    data: Component["data"] | None = None
+    data: Component["data"] | None = None  # type: ignore[type-arg, name-defined]  # a kind, no forward reference
     """Where the documents come from; null: those that the run holds out of its own data."""
     rows: int = 64
     """How many packed rows."""

@@ -1,0 +1,48 @@
+"""The weights that a run starts from: those of the folder or run that `model.init` names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from rnd1lib.kinds import TensorSource
+from rnd1lib.models.folder import Folder, open_folder
+from rnd1lib.models.loading import load_model
+from rnd1lib.models.run_folder import is_run_folder
+from rnd1lib.models.weights import MaskRow, folder_tensors, load_folder
+from rnd1lib.titan.plan import Start
+
+
+@dataclass(frozen=True)
+class RunTensors(Folder):
+    """The newest weights of a run under Hugging Face names, as if they lay in a folder."""
+
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+
+    def tensor(self, name: str) -> Tensor:
+        """One whole tensor."""
+        return self.tensors[name]
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self.tensors[name].shape)
+
+
+def load_initial_weights(network: nn.Module, start: Start, sources: Sequence[TensorSource], mask_row: MaskRow) -> None:
+    """Puts them into the network, sharded or not; a mask row that the folder was trained with is kept in any case.
+
+    Raises ModelError for a foreign folder, CheckpointError for a run of ours.
+    """
+    if start.path is None:
+        return
+    folder = _run_tensors(start, sources) if is_run_folder(start.path) else open_folder(start.path)
+    load_folder(network, folder, sources, mask_row=mask_row if start.mask_token_id is None else "keep")
+
+
+def _run_tensors(start: Start, sources: Sequence[TensorSource]) -> RunTensors:
+    assert start.path is not None
+    path = Path(start.path)
+    tensors = dict(folder_tensors(load_model(path).network, sources))
+    return RunTensors(path, start.config, dict.fromkeys(tensors, path), tensors)

@@ -1,0 +1,154 @@
+"""What a run will do, worked out from its recipe before a process group exists and before anything is written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from rnd1lib.errors import RecipeError
+from rnd1lib.models.facts import Facts, read_facts
+from rnd1lib.models.folder import CONFIG, FACTS, locate, read_json
+from rnd1lib.models.run_folder import RunFolder, is_run_folder
+from rnd1lib.models.tokenizer import Tokenizer, load_tokenizer
+from rnd1lib.recipe.arithmetic import Batching, batching
+
+if TYPE_CHECKING:
+    from rnd1lib.recipe import Recipe
+
+REFUSED = {
+    "tensor_parallel_degree": "tensor parallelism",
+    "context_parallel_degree": "context parallelism",
+    "pipeline_parallel_degree": "pipeline parallelism",
+}
+SIZES = (
+    "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "vocab_size",
+    "intermediate_size", "moe_intermediate_size", "num_experts_per_tok", "tie_word_embeddings",
+)  # fmt: skip
+
+
+class Start(NamedTuple):
+    """What a run begins from: the folder that `model.init` names, or nothing. facts: what a diffusion folder says of itself."""
+
+    config: dict[str, Any]
+    path: str | None = None
+    folder: Path | None = None
+    facts: Facts | None = None
+
+    @property
+    def mask_token_id(self) -> int | None:
+        """The mask token that the folder was trained with, if any."""
+        return self.facts.mask_token_id if self.facts else None
+
+
+class Plan(NamedTuple):
+    """A run whose recipe holds together on this many ranks."""
+
+    ranks: int
+    batching: Batching
+    start: Start
+
+
+def plan_run(recipe: Recipe, ranks: int) -> Plan:
+    """Checks what a recipe asks of this machine and of `model.init`. RecipeError names every problem that is found."""
+    problems: list[str] = []
+    rows = _collected(problems, lambda: batching(recipe.train, ranks))
+    start = _collected(problems, lambda: starting_point(recipe))
+    problems += _parallelism_problems(recipe.titan.get("parallelism", {}), ranks, start.config if start else {})
+    problems += _device_problems()
+    if start is not None:
+        problems += _shift_problems(recipe, start)
+    if problems or rows is None or start is None:
+        raise RecipeError(problems)
+    return Plan(ranks, rows, start)
+
+
+def starting_point(recipe: Recipe) -> Start:
+    """The network's config: of the folder `init`, which must agree with `flavor` where both are given, or of the flavor."""
+    model, component = recipe.model, recipe.components.model
+    flavor = dict(component.flavors[model.flavor]) if model.flavor else None
+    if model.init is None:
+        assert flavor is not None
+        return Start(flavor)
+    folder = RunFolder(Path(model.init)).model if is_run_folder(model.init) else locate(model.init)
+    config = read_json(folder / CONFIG)
+    if config.get("model_type") not in component.model_types:
+        raise RecipeError(
+            f"model.init: {model.init} has model_type {config.get('model_type')!r}, and the model '{model.use}' reads "
+            f"{', '.join(component.model_types)}. Name the component that reads it as model.use."
+        )
+    other = [key for key in SIZES if flavor and key in flavor and key in config and flavor[key] != config[key]]
+    if flavor and other:
+        sizes = ", ".join(f"{key} {config[key]} (flavor: {flavor[key]})" for key in other)
+        raise RecipeError(f"model.init: {model.init} is of another size than flavor '{model.flavor}': {sizes}.")
+    facts = read_facts(folder, config) if (folder / FACTS).is_file() or config.get("mask_token_id") is not None else None
+    return Start(config, model.init, folder, facts)
+
+
+def run_tokenizer(recipe: Recipe, start: Start) -> Tokenizer | None:
+    """The tokenizer that the recipe names or that lies beside `init`; None if it is to be trained or there is none."""
+    named = recipe.model.tokenizer
+    if isinstance(named, str):
+        return load_tokenizer(locate(named))
+    return load_tokenizer(start.folder) if start.folder else None
+
+
+def local_rank() -> int:
+    """This process's number on its machine, as torchrun says."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def _collected(problems: list[str], work: Any) -> Any:
+    try:
+        return work()
+    except RecipeError as error:
+        problems += error.problems
+        return None
+
+
+def _parallelism_problems(section: Mapping[str, Any], ranks: int, config: Mapping[str, Any]) -> list[str]:
+    problems = [
+        f"titan.parallelism.{key}: {words} is not supported: the loss gathers scored rows, which would be cut across ranks. "
+        "Use 1; shard with FSDP (data_parallel_shard_degree) and expert_parallel_degree."
+        for key, words in REFUSED.items()
+        if section.get(key, 1) != 1
+    ]
+    experts = config.get("num_experts") or config.get("num_local_experts") or 0
+    degree = section.get("expert_parallel_degree", 1)
+    if degree != 1 and not experts:
+        problems.append("titan.parallelism.expert_parallel_degree: this model has no experts. Use 1.")
+    elif degree < 1 or ranks % degree or experts % degree:
+        fitting = [n for n in range(1, ranks + 1) if ranks % n == 0 and experts % n == 0]
+        problems.append(
+            f"titan.parallelism.expert_parallel_degree: {degree} must divide the {ranks} rank{'s' * (ranks > 1)} of this run "
+            f"and the {experts} experts. Possible: {', '.join(map(str, fitting))}."
+        )
+    replicas, shards = section.get("data_parallel_replicate_degree", 1), section.get("data_parallel_shard_degree", -1)
+    if replicas < 1 or ranks % replicas or shards not in (-1, ranks // max(replicas, 1)):
+        problems.append(
+            f"titan.parallelism: {replicas} replicas of {shards} shards do not make {ranks} ranks. "
+            "Use data_parallel_shard_degree -1 and a data_parallel_replicate_degree that divides the ranks."
+        )
+    return problems
+
+
+def _device_problems() -> list[str]:
+    if not torch.accelerator.is_available() or local_rank() < torch.accelerator.device_count():
+        return []
+    count = torch.accelerator.device_count()
+    return [
+        f"This machine has {count} GPU{'s' * (count > 1)}, too few for local rank {local_rank()}. Use --nproc-per-node {count}."
+    ]
+
+
+def _shift_problems(recipe: Recipe, start: Start) -> list[str]:
+    shift = recipe.components.objective.shift
+    if start.mask_token_id is None or start.facts is None or start.facts.shift == shift:
+        return []
+    return [
+        f"objective: '{recipe.tree['objective']['use']}' has shift {shift}, and {start.path} is a diffusion model of shift "
+        f"{start.facts.shift}. The shift is a property of a checkpoint: use an objective of its shift."
+    ]

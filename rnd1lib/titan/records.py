@@ -1,0 +1,89 @@
+"""What a run writes of itself: its recipe, the plug-ins, its state, and a line for every step. Rank 0 alone writes."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from rnd1lib.errors import Rnd1Error
+from rnd1lib.models.run_folder import RECIPE
+
+if TYPE_CHECKING:
+    from rnd1lib.recipe import Recipe
+
+METRICS, STATUS, LOCK, PLUGINS = "metrics.jsonl", "status.json", ".lock", "plugins.lock"
+
+
+class Records:
+    """The files of a run folder; on ranks other than 0 nothing is written."""
+
+    def __init__(self, folder: Path, *, writes: bool) -> None:
+        self.folder, self.writes = folder, writes
+        self._lock: IO[str] | None = None
+        self._step = 0
+
+    def open(self, recipe: Recipe) -> None:
+        """Makes the folder and takes it for this process. Rnd1Error if another one is at work in it."""
+        if not self.writes:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.folder / LOCK).open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Rnd1Error(f"{self.folder}: another process is training in this folder.") from None
+        replace_text(self.folder / RECIPE, recipe.to_yaml())
+        replace_text(self.folder / PLUGINS, _json(recipe.plugins_lock()))
+
+    def close(self) -> None:
+        """Lets the folder go."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def cut_back(self, step: int) -> None:
+        """Drops the lines of steps after `step`, which a resumed run does again."""
+        path = self.folder / METRICS
+        if self.writes and path.is_file():
+            kept = [line for line in read_metrics(self.folder) if line["step"] <= step]
+            replace_text(path, "".join(f"{json.dumps(line)}\n" for line in kept))
+
+    def append(self, line: Mapping[str, Any]) -> None:
+        """Adds a line to metrics.jsonl; its step is then the last finished one."""
+        self._step = line["step"]
+        if self.writes:
+            with (self.folder / METRICS).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+
+    def status(self, state: str, *, step: int | None = None, exit_code: int | None = None, error: str | None = None) -> None:
+        """status.json: `running`, `done`, `stopped` or `failed`, the finished steps (None: as before), and how it ended."""
+        if self.writes and self._lock is not None:
+            self._step = self._step if step is None else step
+            state_of_run = {"state": state, "step": self._step, "exit_code": exit_code, "error": error}
+            replace_text(self.folder / STATUS, _json(state_of_run))
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl; one that a killed process left half-written is passed over."""
+    lines = []
+    for text in (folder / METRICS).read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(text))
+        except ValueError:
+            continue
+    return lines
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2) + "\n"

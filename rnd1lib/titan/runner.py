@@ -1,0 +1,124 @@
+"""`train`: a recipe from start or resume to its end, in one process or on every rank of torchrun."""
+
+from __future__ import annotations
+
+import gc
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch.distributed as dist
+from torchtitan.config import CommConfig
+from torchtitan.distributed import utils as dist_utils
+from torchtitan.tools import utils as titan_utils
+
+from rnd1lib.errors import RecipeError, Rnd1Error
+from rnd1lib.models.denoiser import DiffusionLM
+from rnd1lib.models.loading import load_model
+from rnd1lib.models.run_folder import RunFolder
+from rnd1lib.titan.config import trainer_config
+from rnd1lib.titan.loop import Loop
+from rnd1lib.titan.plan import plan_run
+from rnd1lib.titan.preparation import Prepared
+from rnd1lib.titan.records import Records, read_metrics
+from rnd1lib.titan.signals import StopSignals
+from rnd1lib.titan.trainer import DiffusionTrainer
+
+if TYPE_CHECKING:
+    from rnd1lib.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run: its folder, and on request its metrics and its model."""
+
+    folder: Path
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl: one with `loss` a step, one with `evaluator` an evaluation."""
+        return read_metrics(self.folder)
+
+    def model(self) -> DiffusionLM:
+        """The model of the newest checkpoint, on the CPU."""
+        return load_model(self.folder)
+
+
+def train(recipe: Recipe, *, fresh: bool = False) -> RunResult:
+    """Trains; on a run folder that holds this recipe's run it goes on from its newest checkpoint.
+
+    fresh: refuse a folder that already holds a run. Raises RecipeError for what a recipe asks in vain, DataError,
+    NumericalError, CheckpointError, and Stopped after a signal, when the run is saved.
+    """
+    ranks, folder = int(os.environ.get("WORLD_SIZE", "1")), RunFolder(Path(recipe.run.folder))
+    recipe = _against_what_is_there(recipe, folder, fresh=fresh)
+    plan = plan_run(recipe, ranks)
+    with StopSignals() as signals, _process_group(), _records(folder.path) as records:
+        records.open(recipe)
+        prepared = Prepared(recipe, plan, folder)
+        trainer: DiffusionTrainer = trainer_config(recipe, prepared, folder.path).build()  # type: ignore[no-untyped-call]
+        try:
+            Loop(recipe, prepared, trainer, records, signals).run()
+        finally:
+            trainer.close()
+            gc.enable()  # torchtitan collects garbage by hand
+    return RunResult(folder.path)
+
+
+def _against_what_is_there(recipe: Recipe, folder: RunFolder, *, fresh: bool) -> Recipe:
+    """The recipe, with what the run's first start settled (a warm-up given as a share). RecipeError where it differs."""
+    if not folder.recipe.is_file():
+        return recipe
+    if fresh:
+        raise RecipeError(f"{folder.path}: holds a run. Choose another run.folder, or leave --fresh out to go on with it.")
+    from rnd1lib.recipe.difference import resume_problems
+
+    problems = resume_problems(folder.recipe, recipe)
+    if problems:
+        raise RecipeError([f"{folder.path}: holds the run of another recipe. {problem}" for problem in problems])
+    return recipe
+
+
+@contextmanager
+def _records(folder: Path) -> Iterator[Records]:
+    """The run's files; however the run ends, its status says so."""
+    records = Records(folder, writes=dist.get_rank() == 0)
+    try:
+        yield records
+    except BaseException as error:
+        exit_code = error.exit_code if isinstance(error, Rnd1Error) else 130 if isinstance(error, KeyboardInterrupt) else 1
+        records.status("stopped" if exit_code in (75, 130) else "failed", exit_code=exit_code, error=str(error))
+        raise
+    finally:
+        records.close()
+
+
+@contextmanager
+def _process_group() -> Iterator[None]:
+    """torch's process group, of one process without torchrun; destroyed at the end if it was made here."""
+    if dist.is_initialized():
+        yield
+        return
+    alone = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": _free_port()}
+    added = {} if "RANK" in os.environ else alone
+    os.environ.update(added)
+    try:
+        device = titan_utils.get_local_device()
+        titan_utils.device_module.set_device(device)
+        dist_utils.init_distributed(CommConfig())
+        yield
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+        for key in added:
+            os.environ.pop(key, None)
+
+
+def _free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])

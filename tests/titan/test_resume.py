@@ -1,0 +1,96 @@
+"""A run that was stopped and resumed is the run that was not, bit for bit."""
+
+import json
+import signal
+
+import pytest
+import torch
+from titan_runs import losses, weights
+
+from rnd1lib.errors import RecipeError, Stopped
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["lr_groups={use: attention_first, attention_lr: 3.0e-3, rest_lr: null, rest: freeze}"],
+        ["train.micro_batch_rows=4", "train.recompute=full"],
+    ],
+    ids=["groups", "freeze", "accumulation"],
+)
+def test_three_steps_and_three_more_are_six(run, tmp_path, options):
+    whole = run(*options, f"run.folder={tmp_path}/whole")
+    run(*options, "run.stop_after=3")
+    resumed = run(*options)
+    assert losses(resumed) == losses(whole)
+    ours, theirs = weights(resumed), weights(whole)
+    assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_finished_run_is_left_alone(run):
+    first = losses(run())
+    assert losses(run()) == first
+
+
+def test_a_longer_run_goes_on_as_if_it_had_been_planned(run, tmp_path):
+    whole = losses(run("train.steps=8", f"run.folder={tmp_path}/whole"))
+    run("train.steps=4")
+    assert losses(run("train.steps=8")) == whole
+
+
+def test_options_of_a_resumed_run_are_the_recipes(run, tmp_path):
+    run("run.stop_after=3", "titan.checkpoint.keep_latest_k=2")
+    result = run("titan.checkpoint.interval=2", "run.stop_after=6")
+    assert max(losses(result)) == 6
+
+
+def test_another_recipe_on_the_same_folder_says_what_differs(run):
+    run("run.stop_after=2")
+    before = losses(run("run.stop_after=2"))
+    with pytest.raises(RecipeError, match=r"lr_groups.*rest_lr"):
+        run("lr_groups.rest_lr=5.0e-4")
+    assert losses(run("run.stop_after=2")) == before
+
+
+def test_fresh_refuses_a_folder_that_holds_a_run(run):
+    run("run.stop_after=1")
+    with pytest.raises(RecipeError, match="holds a run"):
+        run(fresh=True)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)])
+def test_a_signal_saves_and_the_run_goes_on_later_as_if_nothing_had_been(run, tiny, tmp_path, number, code):
+    (tmp_path / "killer.py").write_text(
+        "import os\n"
+        "from dataclasses import dataclass\n"
+        "from rnd1lib import hookimpl\n"
+        "from rnd1lib.kinds import Callback\n"
+        "@dataclass(frozen=True, kw_only=True)\n"
+        "class Killer(Callback):\n"
+        "    '''Sends a signal to its own process.'''\n"
+        "    number: int = 15\n"
+        "    def on_step(self, run, metrics):\n"
+        "        if run.step == 2:\n"
+        "            os.kill(os.getpid(), self.number)\n"
+        "@hookimpl\n"
+        "def rnd1_register(register):\n"
+        "    register.callback('killer', Killer)\n"
+    )
+    whole = losses(run(f"run.folder={tmp_path}/whole"))
+    tiny.write_text(tiny.read_text() + "plugins: [./killer.py]\n")
+    with pytest.raises(Stopped, match="after step 2, and saved") as stopped:
+        run(f"callbacks={{killer: {{use: killer, number: {int(number)}}}}}")
+    assert stopped.value.exit_code == code
+    status = json.loads((tmp_path / "run/status.json").read_text())
+    assert (status["state"], status["step"], status["exit_code"]) == ("stopped", 2, code)
+    assert losses(run()) == whole
+
+
+def test_a_checkpoint_that_a_kill_left_half_written_is_passed_over(run, tmp_path):
+    whole = losses(run(f"run.folder={tmp_path}/whole"))
+    result = run("run.stop_after=3")
+    half = result.folder / "checkpoints/step-5"
+    half.mkdir()
+    (half / "__0_0.distcp").write_bytes(b"half")
+    assert losses(run()) == whole
