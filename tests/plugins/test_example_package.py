@@ -1,5 +1,6 @@
 """The user's first use: a package of someone else's, installed by pip into an environment of its own."""
 
+import json
 import subprocess
 import sys
 import sysconfig
@@ -59,3 +60,18 @@ def test_the_switch_leaves_it_out(python, monkeypatch):
     done = run(python, "rnd1lib", "recipe", "check", "example:tiny")
     assert done.returncode == 2
     assert "example:tiny" in done.stderr
+
+
+def test_its_recipe_trains_and_its_sampler_samples(python, tmp_path):
+    run_folder = str(tmp_path / "run")
+    trained = run(python, "rnd1lib", "train", "example:tiny", "run.stop_after=2", f"run.folder={run_folder}")
+    assert trained.returncode == 0, trained.stderr
+    losses = [json.loads(line)["loss"] for line in Path(run_folder, "metrics.jsonl").read_text().splitlines() if "loss" in line]
+    assert len(losses) == 2
+    assert "rnd1-example" in Path(run_folder, "plugins.lock").read_text()
+    options = ["--max-new-tokens", "12", "--sampler", "falling_floor", "--steps", "4", "--json"]
+    sampled = run(python, "rnd1lib", "sample", run_folder, "import ", *options)
+    assert sampled.returncode == 0, sampled.stderr
+    answer = json.loads(sampled.stdout)
+    assert answer["text"].startswith("import ")
+    assert answer["forward_calls"] <= 4
