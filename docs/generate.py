@@ -1,33 +1,53 @@
-"""Writes docs/reference/components.md from the components' own manual entries: `python docs/generate.py`."""
+"""Writes the pages of docs/reference that the code can write itself: `python docs/generate.py`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
-import rnd1lib
+import typer.main
+from typer import Context
 
-PAGE = Path(__file__).parent / "reference" / "components.md"
-HEAD = """# Components
+import rnd1lib
+from rnd1lib.api import ComponentInfo
+from rnd1lib.cli.app import command_line
+
+REFERENCE = Path(__file__).parent / "reference"
+COMPONENTS = """# Components
 
 Every component that ships with rnd1lib, by kind. In a recipe: `kind: name`, or `kind: {use: name, option: value}`.
 This page is written by `docs/generate.py` from the docstrings; `rnd1 components KIND NAME` prints the same.
 """
+COMMANDS = """# The command line
+
+What `--help` says of each command; written by `docs/generate.py`. Texts go to stdout, all else to stderr.
+
+Exit codes: 0 done; 1 a bug of ours; 2 a mistake in what was asked; 3 the numbers are not finite; 4 a damaged checkpoint;
+5 a plug-in; 75 ended by SIGTERM or SIGUSR1, saved; 130 ended by Ctrl-C, saved. Under torchrun, which itself leaves with 1,
+`status.json` in the run folder says it.
+"""
 
 
-def page() -> str:
-    """The whole page as Markdown."""
-    parts = [HEAD]
+def pages() -> dict[str, str]:
+    """File name in docs/reference -> what belongs there."""
+    return {"components.md": components(), "command-line.md": commands()}
+
+
+def components() -> str:
+    """Every first-party component: its manual entry and options."""
+    parts = [COMPONENTS]
     for kind, infos in rnd1lib.components().items():
         parts.append(f"## {kind}\n")
         parts += [entry(name, info) for name, info in infos.items() if info.package == "rnd1lib"]
     return "\n".join(parts)
 
 
-def entry(name: str, info: object) -> str:
+def entry(name: str, info: ComponentInfo) -> str:
     """One component: its manual entry, then its options as a table."""
-    options = info.options  # type: ignore[attr-defined]
-    lines = [f"### {name}\n", info.manual, ""]  # type: ignore[attr-defined]
-    if options:
+    lines = [f"### {name}\n", info.manual, ""]
+    if info.options:
         lines += ["| option | type | default | |", "| --- | --- | --- | --- |"]
-        lines += [f"| `{option}` | {cell(f'`{i.type}`')} | `{i.default}` | {cell(i.doc)} |" for option, i in options.items()]
+        lines += [
+            f"| `{option}` | {cell(f'`{i.type}`')} | `{i.default}` | {cell(i.doc)} |" for option, i in info.options.items()
+        ]
         lines.append("")
     return "\n".join(lines)
 
@@ -37,5 +57,20 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
+def commands() -> str:
+    """What --help says of every command."""
+    root = Context(typer.main.get_command(command_line()), info_name="rnd1")
+    sections = [f"## {context.command_path}\n\n```text\n{context.get_help()}\n```\n" for context in leaves(root)]
+    return "\n".join([COMMANDS, *sections])
+
+
+def leaves(context: Context) -> Iterator[Context]:
+    """A context for every command below this one."""
+    for name, command in getattr(context.command, "commands", {}).items():
+        below = Context(command, info_name=name, parent=context, terminal_width=100)
+        yield from leaves(below) if hasattr(command, "commands") else [below]
+
+
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    for file, text in pages().items():
+        (REFERENCE / file).write_text(text, encoding="utf-8")
