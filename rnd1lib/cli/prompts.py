@@ -59,10 +59,11 @@ def _from_json(line: str, where: str) -> Prompt:
     except (ValueError, RecursionError) as error:
         raise SamplingError(f"{where}: not JSON: {error}.") from None
     value = value.get("prompt") if isinstance(value, dict) else value
-    is_ids = isinstance(value, list) and all(type(token) is int for token in value)
-    if not isinstance(value, str) and not is_ids:
-        raise SamplingError(f"{where}: neither a text, nor a list of ids, nor an object whose 'prompt' is one.")
-    return value  # type: ignore[no-any-return]
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(type(token) is int for token in value):
+        return value
+    raise SamplingError(f"{where}: neither a text, nor a list of ids, nor an object whose 'prompt' is one.")
 
 
 def parse_options(pairs: Sequence[str], **named: Any) -> dict[str, Any]:

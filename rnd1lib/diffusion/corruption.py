@@ -60,7 +60,8 @@ def draw_times(times: Times, draws: Draws, rows: int) -> Tensor:
     else:
         n = draws.global_rows or rows
         strata_N = _strata(n, roll=int(draws.once("strata") * n))
-        u_B = (draws.once("times") + strata_N[draws.first_row : draws.first_row + rows].double()) / n
+        row_B = torch.arange(draws.first_row, draws.first_row + rows) % n  # a validation's last batch may be filled up
+        u_B = (draws.once("times") + strata_N[row_B].double()) / n
     return (times.low + (times.high - times.low) * u_B).float()
 
 

@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 class Denoiser(Protocol):
     """Anything that predicts masked tokens: what `generate`, `infill` and `log_likelihood` accept."""
 
-    shift: int
-    mask_token_id: int
-    eos_token_id: int | None
-    pad_token_id: int | None
+    @property
+    def shift(self) -> int: ...
+    @property
+    def mask_token_id(self) -> int: ...
+    @property
+    def eos_token_id(self) -> int | None: ...
+    @property
+    def pad_token_id(self) -> int | None: ...
 
     def logits(self, ids_BL: Tensor, *, rows_BL: Tensor | None = None, documents_BL: Tensor | None = None) -> Tensor:
         """[B, L, V], or [rows_BL.sum(), V] with the LM head applied to those rows alone; raw and unshifted."""
@@ -29,9 +33,12 @@ class Denoiser(Protocol):
 class ModelInTraining(Denoiser, Protocol):
     """A denoiser in the middle of its run. Under torchrun every rank holds a part, so every rank makes the same calls."""
 
-    objective: Objective
-    noise: Noise
-    tokenizer: Any
+    @property
+    def objective(self) -> Objective: ...
+    @property
+    def noise(self) -> Noise | None: ...
+    @property
+    def tokenizer(self) -> Any: ...
 
     def held_out(self, rows: int, data: Any = None) -> Iterator[tuple[int, Batch]]:
         """This rank's share of `rows` packed rows of `data`, or of what the run holds out: (first row, batch).

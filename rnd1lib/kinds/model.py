@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from torchtitan.protocols.model_spec import ModelSpec
@@ -39,15 +39,21 @@ class Build(NamedTuple):
 class Model(Protocol):
     """A family of networks. `config` is always a Hugging Face config.json as plain data, whoever wrote it.
 
-    flavors: name -> config. model_types: the `model_type` values of folders that this component reads. layout: the name
-    of the folder layout that it writes. torchtitan is imported inside `spec` only.
+    flavors: name -> config. model_types: the `model_type` values of folders that this component reads. layouts: the names
+    of the folder layouts that it writes. torchtitan is imported inside `spec` only.
     """
 
-    flavors: Mapping[str, Mapping[str, Any]]
-    model_types: Sequence[str]
+    flavors: ClassVar[Mapping[str, Mapping[str, Any]]]
+    model_types: ClassVar[Sequence[str]]
+    layouts: ClassVar[Sequence[str]]
 
     def spec(self, config: Mapping[str, Any], build: Build) -> ModelSpec:
         """torchtitan's ModelSpec of that network."""
 
     def tensors(self, config: Mapping[str, Any]) -> list[TensorSource]:
         """Every parameter of the network (save the mask row) and the Hugging Face tensors that make it up."""
+
+    def folder_config(
+        self, config: Mapping[str, Any], *, layout: str, bidirectional: bool, mask_token_id: int | None
+    ) -> dict[str, Any]:
+        """The config.json of an exported folder in one of `layouts`."""

@@ -10,19 +10,24 @@ if TYPE_CHECKING:
 Parity = Literal["rnd1", "llada", "dream", "dllm"]
 
 
-class Scores(NamedTuple):
-    """What the model thinks of the N positions asked about; float32 save `token` (int64).
+class Scores(Protocol):
+    """What the model thinks of the N positions asked about, computed on first use; float32 save `token` (int64).
 
     token: argmax at temperature 0, else drawn. log_prob: of that token under the tempered, filtered distribution.
     plain_log_prob: of that token, untempered and unfiltered. entropy: in nats; untempered at temperature 0.
     margin: the probability of the best token less that of the second.
     """
 
-    token: Tensor
-    log_prob: Tensor
-    plain_log_prob: Tensor
-    entropy: Tensor
-    margin: Tensor
+    @property
+    def token(self) -> Tensor: ...
+    @property
+    def log_prob(self) -> Tensor: ...
+    @property
+    def plain_log_prob(self) -> Tensor: ...
+    @property
+    def entropy(self) -> Tensor: ...
+    @property
+    def margin(self) -> Tensor: ...
 
 
 class Decision(NamedTuple):
@@ -37,7 +42,7 @@ class Decision(NamedTuple):
 class View(Protocol):
     """What a sampler sees of a step, computed only if asked for. N counts the masked positions of the current blocks.
 
-    ids_BL: the canvases. generated_BL: positions that were masked at the start. sequence_N, position_N: where each of the
+    ids_BL: the canvases. generated_BL: positions of the row's current block that were masked at the start. sequence_N, position_N: where each of the
     N positions lies. step: 0-based, in the block. steps: of the block. masked_at_start_B: masks of the block before its
     first step. stay_B: (1 - alpha(s)) / (1 - alpha(t)), the probability that a masked token stays masked.
     """

@@ -57,8 +57,8 @@ def export_and_compare(model_or_run: DiffusionLM | str | Path, path: str | Path,
         raise ModelError(f"{path}: exists already; name a folder that does not.")
     model = model_or_run if isinstance(model_or_run, DiffusionLM) else load_model(model_or_run)
     component = component_for(model.config)
-    if layout not in _layouts(component):
-        fitting = ", ".join(_layouts(component)) or "none"
+    if layout not in component.layouts:
+        fitting = ", ".join(component.layouts)
         raise ModelError(f"layout: {layout!r} does not fit a {model.config.get('model_type')} model. Fitting: {fitting}.")
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -74,17 +74,13 @@ def export_and_compare(model_or_run: DiffusionLM | str | Path, path: str | Path,
     return Exported(path, COMPARED[0] * COMPARED[1] * model.vocab_size, difference)
 
 
-def _layouts(component: Model) -> tuple[str, ...]:
-    return tuple(getattr(component, "layouts", ()))
-
-
 def _check_layout(layout: str) -> None:
-    known = {name for component in model_components() for name in _layouts(component)}
+    known = {name for component in model_components() for name in component.layouts}
     if layout not in known:
         raise UnknownLayout(f"layout: {layout!r} is unknown. Layouts: {', '.join(sorted(known))}.")
 
 
-def _write(model: DiffusionLM, component: Any, folder: Path, layout: str) -> None:
+def _write(model: DiffusionLM, component: Model, folder: Path, layout: str) -> None:
     ids = {f"{name}_token_id": getattr(model, f"{name}_token_id") for name in ("bos", "eos", "pad")}
     facts = _facts(model)
     bidirectional = model.attention_mask.pattern(model.step) != "causal"

@@ -20,7 +20,7 @@ from rnd1lib.titan.trainer import Diffusion, DiffusionTrainer, NoLoss
 if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe
 
-RECOMPUTE: dict[str, Literal["float32", "bfloat16"]] = {"none": None, "selective": SelectiveAC.Config, "full": FullAC.Config}
+RECOMPUTE = {"none": None, "selective": SelectiveAC.Config, "full": FullAC.Config}
 COMPUTE: dict[str, Literal["float32", "bfloat16"]] = {"float32": "float32", "bf16": "bfloat16"}
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from rnd1lib.errors import RecipeError
-from rnd1lib.models.facts import Facts, read_facts
+from rnd1lib.models.facts import read_facts
 from rnd1lib.models.folder import CONFIG, FACTS, locate, read_json
 from rnd1lib.models.run_folder import RunFolder, is_run_folder
-from rnd1lib.models.tokenizer import Tokenizer, load_tokenizer
 from rnd1lib.recipe.arithmetic import Batching, batching
+from rnd1lib.titan.model_folder import Start, decide, given_tokenizer, trains_tokenizer
 
 if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe
@@ -28,20 +28,6 @@ SIZES = (
     "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "vocab_size",
     "intermediate_size", "moe_intermediate_size", "num_experts_per_tok", "tie_word_embeddings",
 )  # fmt: skip
-
-
-class Start(NamedTuple):
-    """What a run begins from: the folder that `model.init` names, or nothing. facts: what a diffusion folder says of itself."""
-
-    config: dict[str, Any]
-    path: str | None = None
-    folder: Path | None = None
-    facts: Facts | None = None
-
-    @property
-    def mask_token_id(self) -> int | None:
-        """The mask token that the folder was trained with, if any."""
-        return self.facts.mask_token_id if self.facts else None
 
 
 class Plan(NamedTuple):
@@ -61,6 +47,8 @@ def plan_run(recipe: Recipe, ranks: int) -> Plan:
     problems += _device_problems()
     if start is not None:
         problems += _shift_problems(recipe, start)
+        if not trains_tokenizer(recipe):
+            _collected(problems, lambda: decide(recipe, start, given_tokenizer(recipe, start)))
     if problems or rows is None or start is None:
         raise RecipeError(problems)
     return Plan(ranks, rows, start)
@@ -86,14 +74,6 @@ def starting_point(recipe: Recipe) -> Start:
         raise RecipeError(f"model.init: {model.init} is of another size than flavor '{model.flavor}': {sizes}.")
     facts = read_facts(folder, config) if (folder / FACTS).is_file() or config.get("mask_token_id") is not None else None
     return Start(config, model.init, folder, facts)
-
-
-def run_tokenizer(recipe: Recipe, start: Start) -> Tokenizer | None:
-    """The tokenizer that the recipe names or that lies beside `init`; None if it is to be trained or there is none."""
-    named = recipe.model.tokenizer
-    if isinstance(named, str):
-        return load_tokenizer(locate(named))
-    return load_tokenizer(start.folder) if start.folder else None
 
 
 def local_rank() -> int:

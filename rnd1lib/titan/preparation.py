@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,19 +12,17 @@ from rnd1lib.data import PackedRows, held_out
 from rnd1lib.diffusion import Times
 from rnd1lib.errors import RecipeError
 from rnd1lib.kinds import Batch, Build, Data
-from rnd1lib.models.facts import Facts, read_facts
+from rnd1lib.models.facts import read_facts
 from rnd1lib.models.folder import CONFIG, read_json
 from rnd1lib.models.run_folder import RunFolder
-from rnd1lib.models.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
+from rnd1lib.models.tokenizer import load_tokenizer
 from rnd1lib.recipe.arithmetic import Batching, steps, warmup_steps
 from rnd1lib.titan.groups import Claim, claim, frozen_parameters
-from rnd1lib.titan.plan import Plan, run_tokenizer
-from rnd1lib.titan.records import replace_text
+from rnd1lib.titan.model_folder import write_model_folder
+from rnd1lib.titan.plan import Plan
 
 if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe
-
-SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
 class Prepared:
@@ -34,11 +31,16 @@ class Prepared:
     def __init__(self, recipe: Recipe, plan: Plan, folder: RunFolder) -> None:
         self.recipe, self.plan = recipe, plan
         if dist.get_rank() == 0 and not (folder.model / CONFIG).is_file():
-            _write_model_folder(recipe, plan, folder)
+            write_model_folder(recipe, plan.start, folder.model)
         dist.barrier()
         self.model_config = read_json(folder.model / CONFIG)
         self.facts = read_facts(folder.model, self.model_config)
         self.tokenizer = load_tokenizer(folder.model)
+
+    @property
+    def settled_recipe(self) -> Recipe:
+        """The recipe as the run folder records it: a warm-up given as a share is settled at the first start."""
+        return self.recipe.settle(warmup=self.warmup) if isinstance(self.recipe.train.warmup, str) else self.recipe
 
     @property
     def batching(self) -> Batching:
@@ -94,11 +96,11 @@ class Prepared:
         """The rows of the whole run."""
         is_held_out = self.is_held_out
         keep = None if is_held_out is None else lambda content: not is_held_out(content)
-        return self._rows(self.recipe.components.data, keep)
+        return self._rows(self.recipe.components.data, keep, self.recipe.train.streams)
 
     def held_out_batches(self, rows: int, data: Data | None) -> list[tuple[int, Batch]]:
         """This rank's micro-batches of at most `rows` held-out rows; what fills the last ones up is not maskable."""
-        packed = self._rows(self.recipe.components.data if data is None else data, self.is_held_out if data is None else None)
+        packed = self._rows(data or self.recipe.components.data, None if data else self.is_held_out, streams=1)
         rows, size = min(rows, packed.epoch_rows()), self.batching.micro_batch_rows
         batches = []
         for start in range(0, rows, size * dist.get_world_size()):
@@ -108,14 +110,14 @@ class Prepared:
             batches.append((first_row, batch))
         return batches
 
-    def _rows(self, data: Data, keep: Callable[[Any], bool] | None) -> PackedRows:
+    def _rows(self, data: Data, keep: Callable[[Any], bool] | None, streams: int) -> PackedRows:
         ends = self.model_config["eos_token_id"]
         starts, pads = self.model_config.get("bos_token_id"), self.model_config.get("pad_token_id")
         return PackedRows(
             data,
             _no_tokenizer if self.tokenizer is None else self.tokenizer.encode_document,
             sequence_length=self.recipe.train.sequence_length,
-            streams=self.recipe.train.streams,
+            streams=streams,
             seed=self.recipe.train.seed,
             shift=self.recipe.components.objective.shift,
             start_token_id=ends if starts is None else starts,
@@ -125,57 +127,6 @@ class Prepared:
             vocab_size=self.model_config["vocab_size"],
             mask_token_id=self.facts.mask_token_id,
         )
-
-
-def _write_model_folder(recipe: Recipe, plan: Plan, folder: RunFolder) -> None:
-    """`model/`: the tokenizer (trained now if the recipe says so), rnd1_config.json, and last of all config.json."""
-    folder.model.mkdir(parents=True, exist_ok=True)
-    tokenizer = _trained(recipe) if isinstance(recipe.model.tokenizer, dict) else run_tokenizer(recipe, plan.start)
-    config = dict(plan.start.config)
-    if tokenizer is not None:
-        if tokenizer.vocab_size > config["vocab_size"]:
-            count, room = tokenizer.vocab_size, config["vocab_size"]
-            raise RecipeError(f"model.tokenizer: its {count} tokens do not fit the model's vocabulary of {room}.")
-        tokenizer.save(folder.model)
-        if isinstance(recipe.model.tokenizer, dict):
-            config |= {key: getattr(tokenizer, key) for key in SPECIAL_IDS}
-        config |= {key: getattr(tokenizer, key) for key in SPECIAL_IDS if config.get(key) is None}
-    if config.get("eos_token_id") is None:
-        raise RecipeError("model: neither config.json nor the tokenizer names an end-of-text token (eos_token_id).")
-    if isinstance(config["eos_token_id"], list):
-        config["eos_token_id"] = config["eos_token_id"][0]
-    _facts(recipe, plan, tokenizer, config).write(folder.model)
-    replace_text(folder.model / CONFIG, json.dumps(config, indent=2) + "\n")
-
-
-def _facts(recipe: Recipe, plan: Plan, tokenizer: Tokenizer | None, config: dict[str, Any]) -> Facts:
-    """What the run's models will say of themselves; an autoregressive one has no mask token."""
-    objective = recipe.components.objective
-    return Facts(
-        shift=objective.shift,
-        mask_token_id=_mask_token_id(recipe, plan, tokenizer, config) if objective.corrupts else None,
-        attention_mask=recipe.tree["attention_mask"],
-        noise=recipe.tree.get("noise") if objective.corrupts else None,
-    )
-
-
-def _mask_token_id(recipe: Recipe, plan: Plan, tokenizer: Tokenizer | None, config: dict[str, Any]) -> int:
-    candidates = (recipe.model.mask_token_id, plan.start.mask_token_id, tokenizer.mask_token_id if tokenizer else None)
-    chosen = next((token for token in candidates if token is not None), None)
-    if chosen is None:
-        raise RecipeError(
-            "model.mask_token_id: missing. This objective masks tokens, and neither model.init nor the tokenizer names a mask "
-            "token. Name an id that no text uses, such as a spare row of the embedding table."
-        )
-    if chosen >= config["vocab_size"]:
-        raise RecipeError(f"model.mask_token_id: {chosen} is outside the vocabulary of {config['vocab_size']} tokens.")
-    return chosen
-
-
-def _trained(recipe: Recipe) -> Tokenizer:
-    documents = recipe.components.data.documents(0, 1)
-    texts = (document.content for document in documents if isinstance(document.content, str))
-    return train_tokenizer(texts, recipe.model.tokenizer["train"])
 
 
 def _no_tokenizer(text: str) -> list[int]:

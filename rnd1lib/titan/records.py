@@ -26,7 +26,7 @@ class Records:
         self._lock: IO[str] | None = None
         self._step = 0
 
-    def open(self, recipe: Recipe) -> None:
+    def take(self) -> None:
         """Makes the folder and takes it for this process. Rnd1Error if another one is at work in it."""
         if not self.writes:
             return
@@ -36,8 +36,12 @@ class Records:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise Rnd1Error(f"{self.folder}: another process is training in this folder.") from None
-        replace_text(self.folder / RECIPE, recipe.to_yaml())
-        replace_text(self.folder / PLUGINS, _json(recipe.plugins_lock()))
+
+    def open(self, recipe: Recipe) -> None:
+        """Writes what the run is made of: recipe.yaml and plugins.lock."""
+        if self.writes:
+            replace_text(self.folder / RECIPE, recipe.to_yaml())
+            replace_text(self.folder / PLUGINS, _json(recipe.plugins_lock()))
 
     def close(self) -> None:
         """Lets the folder go."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import socket
@@ -20,6 +21,8 @@ from rnd1lib.errors import RecipeError, Rnd1Error
 from rnd1lib.models.denoiser import DiffusionLM
 from rnd1lib.models.loading import load_model
 from rnd1lib.models.run_folder import RunFolder
+from rnd1lib.recipe import read_recipe
+from rnd1lib.recipe.difference import resume_problems
 from rnd1lib.titan.config import trainer_config
 from rnd1lib.titan.loop import Loop
 from rnd1lib.titan.plan import plan_run
@@ -58,8 +61,9 @@ def train(recipe: Recipe, *, fresh: bool = False) -> RunResult:
     recipe = _against_what_is_there(recipe, folder, fresh=fresh)
     plan = plan_run(recipe, ranks)
     with StopSignals() as signals, _process_group(), _records(folder.path) as records:
-        records.open(recipe)
+        records.take()
         prepared = Prepared(recipe, plan, folder)
+        records.open(prepared.settled_recipe)
         trainer: DiffusionTrainer = trainer_config(recipe, prepared, folder.path).build()  # type: ignore[no-untyped-call]
         try:
             Loop(recipe, prepared, trainer, records, signals).run()
@@ -75,12 +79,11 @@ def _against_what_is_there(recipe: Recipe, folder: RunFolder, *, fresh: bool) ->
         return recipe
     if fresh:
         raise RecipeError(f"{folder.path}: holds a run. Choose another run.folder, or leave --fresh out to go on with it.")
-    from rnd1lib.recipe.difference import resume_problems
-
     problems = resume_problems(folder.recipe, recipe)
     if problems:
         raise RecipeError([f"{folder.path}: holds the run of another recipe. {problem}" for problem in problems])
-    return recipe
+    recorded = read_recipe(folder.recipe).train.warmup
+    return recipe.settle(warmup=int(recorded)) if isinstance(recipe.train.warmup, str) else recipe
 
 
 @contextmanager
@@ -99,23 +102,28 @@ def _records(folder: Path) -> Iterator[Records]:
 
 @contextmanager
 def _process_group() -> Iterator[None]:
-    """torch's process group, of one process without torchrun; destroyed at the end if it was made here."""
+    """torch's process group: of this process alone, or torchrun's, which then lasts until the process ends.
+
+    A second group would hang on the keys that the first one left in torchrun's store.
+    """
     if dist.is_initialized():
         yield
         return
+    under_torchrun = "RANK" in os.environ
     alone = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": _free_port()}
-    added = {} if "RANK" in os.environ else alone
-    os.environ.update(added)
+    os.environ.update({} if under_torchrun else alone)
     try:
-        device = titan_utils.get_local_device()
-        titan_utils.device_module.set_device(device)
+        titan_utils.device_module.set_device(titan_utils.get_local_device())
         dist_utils.init_distributed(CommConfig())
+        if under_torchrun:
+            atexit.register(dist.destroy_process_group)
         yield
     finally:
-        if dist.is_initialized():
-            dist.destroy_process_group()
-        for key in added:
-            os.environ.pop(key, None)
+        if not under_torchrun:
+            if dist.is_initialized():
+                dist.destroy_process_group()
+            for key in alone:
+                os.environ.pop(key, None)
 
 
 def _free_port() -> str:

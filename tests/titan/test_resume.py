@@ -94,3 +94,10 @@ def test_a_checkpoint_that_a_kill_left_half_written_is_passed_over(run, tmp_path
     half.mkdir()
     (half / "__0_0.distcp").write_bytes(b"half")
     assert losses(run()) == whole
+
+
+def test_a_warm_up_given_as_a_share_is_settled_at_the_first_start(run, tmp_path):
+    first = run("train.warmup=50%", "train.steps=4")
+    assert "warmup: 2" in (first.folder / "recipe.yaml").read_text()
+    whole = losses(run("train.warmup=2", "train.steps=8", f"run.folder={tmp_path}/whole"))
+    assert losses(run("train.warmup=50%", "train.steps=8")) == whole

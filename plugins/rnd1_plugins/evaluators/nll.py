@@ -43,7 +43,7 @@ class Nll:
         return {"nll": summed / max(count, 1.0)}
 
     def _noised(self, model: ModelInTraining, batch: Batch, first_row: int) -> Noised:
-        if not model.objective.corrupts:
+        if not model.objective.corrupts or model.noise is None:
             return uncorrupted(batch)
         draws = Draws(seed=HELD_OUT_SEED, step=0, first_row=first_row, global_rows=self.rows)
         return corrupt(batch, model.noise, draws, model.mask_token_id)

@@ -1,0 +1,101 @@
+"""`model/` of a run folder: config.json, rnd1_config.json and the tokenizer, decided once at the first start."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rnd1lib.errors import RecipeError
+from rnd1lib.models.facts import Facts
+from rnd1lib.models.folder import CONFIG, locate
+from rnd1lib.models.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
+from rnd1lib.titan.records import replace_text
+
+if TYPE_CHECKING:
+    from rnd1lib.recipe import Recipe
+
+SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
+
+
+class Start(NamedTuple):
+    """What a run begins from: the folder that `model.init` names, or nothing. facts: what a diffusion folder says of itself."""
+
+    config: dict[str, Any]
+    path: str | None = None
+    folder: Path | None = None
+    facts: Facts | None = None
+
+    @property
+    def mask_token_id(self) -> int | None:
+        """The mask token that the folder was trained with, if any."""
+        return self.facts.mask_token_id if self.facts else None
+
+
+def trains_tokenizer(recipe: Recipe) -> bool:
+    """Whether the first start makes the tokenizer from the data."""
+    return isinstance(recipe.model.tokenizer, dict)
+
+
+def given_tokenizer(recipe: Recipe, start: Start) -> Tokenizer | None:
+    """The tokenizer that the recipe names or that lies beside `init`; None if there is none."""
+    named = recipe.model.tokenizer
+    if isinstance(named, str):
+        return load_tokenizer(locate(named))
+    return load_tokenizer(start.folder) if start.folder else None
+
+
+def write_model_folder(recipe: Recipe, start: Start, folder: Path) -> None:
+    """Writes it, config.json last of all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = _trained(recipe) if trains_tokenizer(recipe) else given_tokenizer(recipe, start)
+    config, facts = decide(recipe, start, tokenizer)
+    if tokenizer is not None:
+        tokenizer.save(folder)
+    facts.write(folder)
+    replace_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
+
+
+def decide(recipe: Recipe, start: Start, tokenizer: Tokenizer | None) -> tuple[dict[str, Any], Facts]:
+    """The network's config with its special ids, and what the run's models will say of themselves.
+
+    RecipeError: a tokenizer that does not fit the vocabulary, no end-of-text, no mask token where the objective masks.
+    """
+    config = dict(start.config)
+    if tokenizer is not None:
+        count, room = tokenizer.vocab_size, config["vocab_size"]
+        if count > room:
+            raise RecipeError(f"model.tokenizer: its {count} tokens do not fit the model's vocabulary of {room}.")
+        own = {key: getattr(tokenizer, key) for key in SPECIAL_IDS}
+        config |= own if trains_tokenizer(recipe) else {key: own[key] for key in own if config.get(key) is None}
+    if isinstance(config.get("eos_token_id"), list):
+        config["eos_token_id"] = config["eos_token_id"][0]  # chat models list several; the first ends a turn
+    if config.get("eos_token_id") is None:
+        raise RecipeError("model: neither config.json nor the tokenizer names an end-of-text token (eos_token_id).")
+    objective = recipe.components.objective
+    facts = Facts(
+        shift=objective.shift,
+        mask_token_id=_mask_token_id(recipe, start, tokenizer, config["vocab_size"]) if objective.corrupts else None,
+        attention_mask=recipe.tree["attention_mask"],
+        noise=recipe.tree.get("noise") if objective.corrupts else None,
+    )
+    return config, facts
+
+
+def _mask_token_id(recipe: Recipe, start: Start, tokenizer: Tokenizer | None, vocab_size: int) -> int:
+    candidates = (recipe.model.mask_token_id, start.mask_token_id, tokenizer.mask_token_id if tokenizer else None)
+    chosen = next((token for token in candidates if token is not None), None)
+    if chosen is None:
+        raise RecipeError(
+            "model.mask_token_id: missing. This objective masks tokens, and neither model.init nor the tokenizer names a mask "
+            "token. Name an id that no text uses, such as a spare row of the embedding table."
+        )
+    if chosen >= vocab_size:
+        raise RecipeError(f"model.mask_token_id: {chosen} is outside the vocabulary of {vocab_size} tokens.")
+    return chosen
+
+
+def _trained(recipe: Recipe) -> Tokenizer:
+    documents = recipe.components.data.documents(0, 1)
+    texts = (document.content for document in documents if isinstance(document.content, str))
+    return train_tokenizer(texts, recipe.model.tokenizer["train"])

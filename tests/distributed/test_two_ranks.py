@@ -1,0 +1,113 @@
+"""Two gloo ranks train as one does: FSDP2, expert parallelism, accumulation, resume, ranks with nothing to score."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from titan_runs import TINY, losses, write_texts
+
+import rnd1lib
+
+pytestmark = pytest.mark.distributed
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two-ranks")
+    write_texts(folder)
+    (folder / "tiny.yaml").write_text(TINY % (folder, folder), encoding="utf-8")
+    return folder / "tiny.yaml"
+
+
+@pytest.fixture(scope="module")
+def two(recipe):
+    """What each of two ranks saw."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    script = Path(__file__).with_name("two_ranks.py")
+    out = recipe.parent
+    done = subprocess.run(
+        [*command, str(script), str(recipe), str(out)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    return [json.loads((out / f"seen-{rank}.json").read_text()) for rank in (0, 1)]
+
+
+@pytest.fixture(scope="module")
+def one(recipe):
+    """The same run alone in this process."""
+    return rnd1lib.train(rnd1lib.load_recipe(recipe, [f"run.folder={recipe.parent}/one"]))
+
+
+def numbered(seen):
+    return {int(step): loss for step, loss in seen.items()}
+
+
+@pytest.mark.parametrize("layout", ["fsdp", "ep", "accumulation"])
+def test_the_losses_are_those_of_one_rank(one, two, layout):
+    alone, shared = losses(one), numbered(two[0][layout])
+    assert shared.keys() == alone.keys()
+    assert shared[1] == pytest.approx(alone[1], rel=1e-6)
+    assert all(shared[step] == pytest.approx(alone[step], rel=1e-5) for step in alone)
+
+
+def test_the_corrupted_global_batch_is_the_same(recipe, one, two, monkeypatch):
+    from rnd1lib.titan.trainer import DiffusionTrainer
+
+    plain, alone = DiffusionTrainer.post_dataloading_process, {}
+
+    def watch(self, input_dict, labels):
+        ids, labels, extra = plain(self, input_dict, labels)
+        alone[self.step] = ids.tolist()
+        return ids, labels, extra
+
+    monkeypatch.setattr(DiffusionTrainer, "post_dataloading_process", watch)
+    rnd1lib.train(rnd1lib.load_recipe(recipe, [f"run.folder={recipe.parent}/watched", "run.stop_after=2"]))
+    mask = one.model().mask_token_id
+    assert sum(row.count(mask) for row in alone[2]) > 20
+    assert two[0]["corrupted"] == two[1]["corrupted"] == alone[2]
+
+
+def test_each_rank_holds_half_of_the_experts_and_tokens_cross_ranks(two):
+    for rank in two:
+        assert rank["whole experts"] == [8] and rank["experts"] == [4]
+        assert rank["crossed"] > 100
+
+
+def test_a_resumed_run_is_bit_equal(two):
+    assert two[0]["resumed"] == two[0]["ep"]
+    assert two[0]["digests"]["resumed"] == two[0]["digests"]["ep"]
+
+
+def test_a_checkpoint_of_two_ranks_goes_on_with_one(recipe, two):
+    folder = recipe.parent
+    rnd1lib.train(rnd1lib.load_recipe(recipe, [f"run.folder={folder}/ep", "train.steps=8"]))
+    whole = rnd1lib.train(rnd1lib.load_recipe(recipe, [f"run.folder={folder}/longer", "train.steps=8"]))
+    metrics = [json.loads(line) for line in (folder / "ep/metrics.jsonl").read_text().splitlines()]
+    shared = {line["step"]: line["loss"] for line in metrics if "loss" in line}
+    assert all(shared[step] == pytest.approx(loss, rel=1e-5) for step, loss in losses(whole).items())
+
+
+def test_a_rank_with_nothing_to_score_takes_part(two):
+    assert all(0 < loss < 10 for loss in two[0]["one rank scores nothing"].values())
+
+
+def test_a_batch_with_nothing_maskable_has_loss_zero(two):
+    assert set(two[0]["nothing maskable"].values()) == {0.0}
+
+
+def test_evaluators_and_samples_agree_between_ranks(recipe, two):
+    alone = rnd1lib.train(
+        rnd1lib.load_recipe(
+            recipe, [f"run.folder={recipe.parent}/alone", "train.steps=1", "evaluators={nll: {use: nll, rows: 9}}"]
+        )
+    )
+    expected = [line["nll"] for line in alone.metrics if "evaluator" in line]
+    assert two[0]["nll"] == two[1]["nll"] and two[0]["nll"] == pytest.approx(expected, rel=1e-5)
