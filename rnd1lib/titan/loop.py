@@ -33,6 +33,7 @@ class Loop:
     ) -> None:
         self.recipe, self.prepared, self.trainer = recipe, prepared, trainer
         self.records, self.signals = records, signals
+        self.saved_step = -1
         self.last_step = min(prepared.steps, recipe.run.stop_after or prepared.steps)
         self.run_in_progress = RunInProgress(
             steps=prepared.steps, folder=records.folder, recipe=recipe.tree, make_model=self._model
@@ -53,7 +54,9 @@ class Loop:
     def _start(self) -> None:
         trainer = self.trainer
         resumed = trainer.checkpointer.load(step=trainer.config.checkpoint.load_step)
-        if not resumed:
+        if resumed:
+            self.saved_step = trainer.step
+        else:
             sources = self.recipe.components.model.tensors(self.prepared.model_config)
             load_initial_weights(trainer.network, self.prepared.plan.start, sources, self.recipe.model.mask_row)
         self.run_in_progress.step = trainer.step
@@ -110,8 +113,10 @@ class Loop:
         self._evaluate(every_one=step == self.prepared.steps)
 
     def _save(self, *, last: bool) -> None:
+        """Once a step at most: a whole checkpoint is never written over."""
         trainer = self.trainer
-        if trainer.checkpointer.save(trainer.step, last_step=last):
+        if trainer.step != self.saved_step and trainer.checkpointer.save(trainer.step, last_step=last):
+            self.saved_step = trainer.step
             self._tell("on_checkpoint", RunFolder(self.records.folder).checkpoints / f"step-{trainer.step}")
 
     def _evaluate(self, *, every_one: bool) -> None:

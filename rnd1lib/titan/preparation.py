@@ -30,6 +30,7 @@ class Prepared:
 
     def __init__(self, recipe: Recipe, plan: Plan, folder: RunFolder) -> None:
         self.recipe, self.plan = recipe, plan
+        self._held_out: dict[tuple[int, str], list[tuple[int, Batch]]] = {}
         if dist.get_rank() == 0 and not (folder.model / CONFIG).is_file():
             write_model_folder(recipe, plan.start, folder.model)
         dist.barrier()
@@ -100,6 +101,12 @@ class Prepared:
 
     def held_out_batches(self, rows: int, data: Data | None) -> list[tuple[int, Batch]]:
         """This rank's micro-batches of at most `rows` held-out rows; what fills the last ones up is not maskable."""
+        key = (rows, repr(data))
+        if key not in self._held_out:
+            self._held_out[key] = self._pack_held_out(rows, data)
+        return self._held_out[key]
+
+    def _pack_held_out(self, rows: int, data: Data | None) -> list[tuple[int, Batch]]:
         packed = self._rows(data or self.recipe.components.data, None if data else self.is_held_out, streams=1)
         rows, size = min(rows, packed.epoch_rows()), self.batching.micro_batch_rows
         batches = []

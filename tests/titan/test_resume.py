@@ -101,3 +101,13 @@ def test_a_warm_up_given_as_a_share_is_settled_at_the_first_start(run, tmp_path)
     assert "warmup: 2" in (first.folder / "recipe.yaml").read_text()
     whole = losses(run("train.warmup=2", "train.steps=8", f"run.folder={tmp_path}/whole"))
     assert losses(run("train.warmup=50%", "train.steps=8")) == whole
+
+
+def test_a_checkpoint_that_is_whole_is_never_written_over(run, tmp_path):
+    first = run("titan.checkpoint.interval=2", "run.stop_after=4")
+    folders = sorted((first.folder / "checkpoints").iterdir())
+    assert [folder.name for folder in folders] == ["step-2", "step-4"]
+    before = {file: file.stat().st_mtime_ns for folder in folders for file in folder.rglob("*") if file.is_file()}
+    run("titan.checkpoint.interval=2", "run.stop_after=4")
+    run("titan.checkpoint.interval=2")
+    assert all(file.stat().st_mtime_ns == time for file, time in before.items())
