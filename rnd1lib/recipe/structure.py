@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields
 from typing import Any
 
 from rnd1lib.kinds import Kind
@@ -122,12 +123,14 @@ class Structure:
         values, misfits = convert(cls, value, "key")
         for at, message in misfits:
             self.problems.add((*key, *at), f"{name}.{message}")
-        if misfits:
+        if any(field not in values for field in _required(cls)):
             return None
-        section = cls(**values)
+        section = cls(**values)  # with the defaults of what did not fit, so that the rest is checked too
+        unfit = {at[0] for at, _ in misfits}
         for at, message in _faults(section):
-            self.problems.add((*key, *at), f"{name}.{message}")
-        return section
+            if at[0] not in unfit:
+                self.problems.add((*key, *at), f"{name}.{message}")
+        return None if misfits else section
 
     def _mapping(self, key: Key, value: Any) -> dict[str, Any]:
         if isinstance(value, dict):
@@ -157,6 +160,10 @@ def owned_keys(titan: Mapping[str, Any]) -> Iterator[Key]:
 
 
 _ABSENT = object()
+
+
+def _required(cls: Any) -> list[str]:
+    return [field.name for field in fields(cls) if field.default is MISSING and field.default_factory is MISSING]
 
 
 def _faults(section: Any) -> Iterator[tuple[Key, str]]:

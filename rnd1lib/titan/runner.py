@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch.distributed as dist
-from torchtitan.config import CommConfig
 from torchtitan.distributed import utils as dist_utils
 from torchtitan.tools import utils as titan_utils
 
@@ -28,6 +27,7 @@ from rnd1lib.titan.loop import Loop
 from rnd1lib.titan.plan import plan_run
 from rnd1lib.titan.preparation import Prepared
 from rnd1lib.titan.records import Records, read_metrics
+from rnd1lib.titan.schema import titan_config
 from rnd1lib.titan.signals import StopSignals
 from rnd1lib.titan.trainer import DiffusionTrainer
 
@@ -60,7 +60,7 @@ def train(recipe: Recipe, *, fresh: bool = False) -> RunResult:
     ranks, folder = int(os.environ.get("WORLD_SIZE", "1")), RunFolder(Path(recipe.run.folder))
     recipe = _against_what_is_there(recipe, folder, fresh=fresh)
     plan = plan_run(recipe, ranks)
-    with StopSignals() as signals, _process_group(), _records(folder.path) as records:
+    with StopSignals() as signals, _process_group(recipe, folder), _records(folder.path) as records:
         records.take()
         prepared = Prepared(recipe, plan, folder)
         records.open(prepared.settled_recipe)
@@ -101,7 +101,7 @@ def _records(folder: Path) -> Iterator[Records]:
 
 
 @contextmanager
-def _process_group() -> Iterator[None]:
+def _process_group(recipe: Recipe, folder: RunFolder) -> Iterator[None]:
     """torch's process group: of this process alone, or torchrun's, which then lasts until the process ends.
 
     A second group would hang on the keys that the first one left in torchrun's store.
@@ -114,7 +114,7 @@ def _process_group() -> Iterator[None]:
     os.environ.update({} if under_torchrun else alone)
     try:
         titan_utils.device_module.set_device(titan_utils.get_local_device())
-        dist_utils.init_distributed(CommConfig())
+        dist_utils.init_distributed(titan_config(recipe.titan).comm, base_folder=str(folder.path))
         if under_torchrun:
             atexit.register(dist.destroy_process_group)
         yield

@@ -64,6 +64,11 @@ def test_nine_planted_mistakes_are_told_at_once_in_the_order_of_their_lines(prob
     assert [line for line, planted in zip(found, PLANTED.values(), strict=True) if planted not in line] == []
 
 
+def test_a_wrong_type_hides_no_other_mistake_of_its_section(problems):
+    found = problems("extends: tiny/dense\ntrain:\n  steps: many\n  warmup: 2 percent\n  betas: [0.9, 1.0]\n")
+    assert [line.partition(" ")[0] for line in found] == [f"bad.yaml:{line}:" for line in (3, 4, 5)]
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

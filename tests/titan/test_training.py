@@ -31,6 +31,14 @@ def test_a_run_learns_and_writes_what_it_did(run):
     assert facts["mask_token_id"] == result.model().tokenizer.mask_token_id
 
 
+def test_nothing_is_written_beside_the_run_folder(run, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    run("run.stop_after=1")
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_the_loss_does_not_depend_on_accumulation_or_recomputation(run, tmp_path):
     whole = losses(run())
     for number, options in enumerate((["train.micro_batch_rows=2"], ["train.recompute=full"], ["train.recompute=selective"])):
