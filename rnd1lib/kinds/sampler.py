@@ -43,8 +43,9 @@ class View(Protocol):
     """What a sampler sees of a step, computed only if asked for. N counts the masked positions of the current blocks.
 
     ids_BL: the canvases. generated_BL: positions of the row's current block that were masked at the start.
-    sequence_N, position_N: where each of the N positions lies. step: 0-based, in the block. steps: of the block. masked_at_start_B: masks of the block before its
-    first step. stay_B: (1 - alpha(s)) / (1 - alpha(t)), the probability that a masked token stays masked.
+    sequence_N, position_N: where each of the N positions lies. step: 0-based, in the block. steps: of the block.
+    masked_at_start_B: masks of the block before its first step. stay_B: (1 - alpha(s)) / (1 - alpha(t)), the probability
+    that a masked token stays masked.
     """
 
     ids_BL: Tensor
