@@ -54,8 +54,9 @@ STAGES = (
         "rnd1 train tiny/moe model.init=$folder/ar-export train.steps=$steps run.folder=$folder/scp",
     ),
     Stage(
-        "Train the same from random weights, to compare",
-        "rnd1 train tiny/moe model.init=null model.tokenizer=$folder/ar-export train.steps=$steps run.folder=$folder/random",
+        "Train from random weights, to compare; all of them at 1e-3, since attention alone cannot make up for the rest",
+        "rnd1 train tiny/moe model.init=null model.tokenizer=$folder/ar-export 'lr_groups={use: uniform, lr: 1.0e-3}' "
+        "train.steps=$steps run.folder=$folder/random",
     ),
     Stage(
         "Write text: a canvas of masks, of which the least uncertain are filled in first",

@@ -27,6 +27,10 @@ class RowLoader(BaseDataLoader):
         packed: PackedRows
         global_rows: int
 
+        def to_dict(self) -> dict[str, Any]:
+            """What torchtitan shows of it: plain data."""
+            return {"global_rows": self.global_rows}
+
     def __init__(self, config: Config, *, dp_world_size: int, dp_rank: int, local_batch_size: int, **_: Any) -> None:
         self.packed, self.global_rows = config.packed, config.global_rows
         self.world, self.rank, self.rows = dp_world_size, dp_rank, local_batch_size
