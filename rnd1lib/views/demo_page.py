@@ -40,8 +40,8 @@ pre { background: #f4f4f4; padding: 0.8rem; overflow-x: auto; white-space: pre-w
 <body>
 <h1>An autoregressive model becomes a masked diffusion model</h1>
 <h2>Loss of both arms</h2>
-<p>The same recipe, once from the autoregressive model and once from random weights, where all weights learn at 1e-3. Dots are the
-bound on held-out text.</p>
+<p>As many steps from the autoregressive model and from random weights, which all learn at 1e-3. Dots are the bound on held-out
+text.</p>
 $curves
 <h2>Held-out bound, nats a token</h2>
 $bounds
