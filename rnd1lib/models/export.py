@@ -20,7 +20,7 @@ from rnd1lib.kinds import Kind, Model
 from rnd1lib.models.denoiser import DiffusionLM
 from rnd1lib.models.facts import Facts
 from rnd1lib.models.folder import CONFIG, INDEX, WHOLE
-from rnd1lib.models.loading import component_for, load_model, model_components
+from rnd1lib.models.loading import MissingNoise, component_for, load_model, model_components
 from rnd1lib.models.weights import folder_tensors
 
 SHARD_BYTES = 5 << 30
@@ -108,6 +108,8 @@ def _facts(model: DiffusionLM) -> Facts:
 
 def _entry(kind: Kind, component: Any) -> dict[str, Any]:
     """The name under which a component is installed, and its options."""
+    if isinstance(component, MissingNoise):
+        return dict(component.entry)
     options = asdict(component)
     for name in rnd1lib.components(kind)[kind]:
         try:

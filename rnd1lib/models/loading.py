@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import rnd1lib
 from rnd1lib.errors import ModelError, PluginError
-from rnd1lib.kinds import Build, Kind, Model
+from rnd1lib.kinds import Build, Kind, Model, Noise
 from rnd1lib.models.denoiser import DiffusionLM
 from rnd1lib.models.facts import Facts, read_facts
 from rnd1lib.models.folder import CONFIG, locate, open_folder, read_json
@@ -73,11 +73,29 @@ def denoiser(network: nn.Module, config: Mapping[str, Any], facts: Facts, tokeni
         attention_mask=_component("attention_mask", facts.attention_mask),
         step=facts.step,
         tokenizer=tokenizer,
-        noise=None if facts.noise is None else _component("noise", facts.noise),
+        noise=None if facts.noise is None else _noise(facts.noise),
         eos_token_id=_token_id("eos_token_id", config, tokenizer),
         pad_token_id=_token_id("pad_token_id", config, tokenizer),
         bos_token_id=_token_id("bos_token_id", config, tokenizer),
     )
+
+
+@dataclass(frozen=True)
+class MissingNoise:
+    """Stands for a schedule of a plug-in that is not installed here: only samplers that ask for times need it."""
+
+    entry: Mapping[str, Any]
+
+    def alpha(self, t: Tensor) -> Tensor:
+        """Raises ModelError."""
+        raise ModelError(
+            f"This model was trained with the noise '{self.entry['use']}' of a plug-in that is not installed here, and this "
+            "sampler asks for it. Install the package, or use a sampler that does not, such as rnd1_entropy."
+        )
+
+    def alpha_prime(self, t: Tensor) -> Tensor:
+        """Raises ModelError."""
+        return self.alpha(t)
 
 
 def component_for(config: Mapping[str, Any]) -> Model:
@@ -110,6 +128,11 @@ def _empty_network(
     network.prepare()
     frozen: nn.Module = network.eval().requires_grad_(False)
     return frozen
+
+
+def _noise(entry: Mapping[str, Any]) -> Noise:
+    installed = entry["use"] in rnd1lib.components("noise")["noise"]
+    return cast(Noise, _component("noise", entry)) if installed else MissingNoise(entry)
 
 
 def _component(kind: Kind, entry: Mapping[str, Any]) -> Any:

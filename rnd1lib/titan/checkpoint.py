@@ -7,6 +7,7 @@ from typing import Any
 
 from torchtitan.components.checkpointer import CheckpointManager
 
+from rnd1lib.errors import CheckpointError
 from rnd1lib.models.run_folder import CHECKPOINTS
 
 CHECKPOINT_DEFAULTS = {"enable": True, "folder": CHECKPOINTS, "last_save_model_only": False}
@@ -24,8 +25,18 @@ class Checkpoints(CheckpointManager):
         self.schedulers = parts["lr_schedulers"]
 
     def _load(self, step: int = -1) -> bool:
-        """Loads the newest whole checkpoint; the learning rates are then the recipe's at that step, not the saved ones."""
-        loaded: bool = super()._load(step)
+        """Loads the newest whole checkpoint; the learning rates are then the recipe's at that step, not the saved ones.
+
+        Raises CheckpointError for one that is damaged.
+        """
+        try:
+            loaded: bool = super()._load(step)
+        except Exception as error:  # torch raises whatever unpickling and reading raise
+            reason = str(error).strip().rpartition("\n")[2]
+            raise CheckpointError(
+                f"{self.folder}: the newest checkpoint cannot be read ({type(error).__name__}: {reason}). "
+                "Move its folder away to go on from the one before."
+            ) from error
         if loaded:
             for scheduler in self.schedulers:
                 for group, lr in zip(scheduler.optimizer.param_groups, scheduler.get_last_lr(), strict=True):

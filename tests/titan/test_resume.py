@@ -7,7 +7,7 @@ import pytest
 import torch
 from titan_runs import losses, weights
 
-from rnd1lib.errors import RecipeError, Stopped
+from rnd1lib.errors import CheckpointError, RecipeError, Stopped
 
 
 @pytest.mark.parametrize(
@@ -111,3 +111,14 @@ def test_a_checkpoint_that_is_whole_is_never_written_over(run, tmp_path):
     run("titan.checkpoint.interval=2", "run.stop_after=4")
     run("titan.checkpoint.interval=2")
     assert all(file.stat().st_mtime_ns == time for file, time in before.items())
+
+
+def test_a_damaged_checkpoint_is_named_and_nothing_is_trained_on(run):
+    result = run("run.stop_after=3")
+    (shard,) = (result.folder / "checkpoints/step-3").glob("*.distcp")
+    shard.write_bytes(shard.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match=r"cannot be read.*Move its folder away"):
+        run()
+    assert max(losses(result)) == 3
+    status = json.loads((result.folder / "status.json").read_text())
+    assert (status["state"], status["exit_code"]) == ("failed", 4)

@@ -128,6 +128,30 @@ def test_what_a_machine_cannot_do_is_said_before_anything_is_written(run, tmp_pa
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_with_the_noise_of_a_local_file_can_be_sampled_and_exported_without_it(run, tiny, tmp_path):
+    (tmp_path / "late.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from rnd1lib import hookimpl\n"
+        "@dataclass(frozen=True, kw_only=True)\n"
+        "class Late:\n"
+        "    '''Masks late.'''\n"
+        "    def alpha(self, t):\n"
+        "        return 1 - t**2\n"
+        "    def alpha_prime(self, t):\n"
+        "        return -2 * t\n"
+        "@hookimpl\n"
+        "def rnd1_register(register):\n"
+        "    register.noise('late', Late)\n"
+    )
+    tiny.write_text(tiny.read_text() + "plugins: [./late.py]\nnoise: late\n")
+    model = run("run.stop_after=1").model()
+    assert len(rnd1lib.generate(model, ["Text "], max_new_tokens=4, steps=2).sequences) == 1
+    with pytest.raises(rnd1lib.errors.ModelError, match=r"noise 'late'.*not installed here"):
+        rnd1lib.generate(model, ["Text "], sampler="llada", remasking="random", max_new_tokens=4, steps=2)
+    folder = rnd1lib.export(tmp_path / "run", tmp_path / "out", layout="qwen3_moe")
+    assert json.loads((folder / "rnd1_config.json").read_text())["noise"] == {"use": "late"}
+
+
 def test_a_failing_callback_stops_the_run_and_is_named(run, tiny, tmp_path):
     (tmp_path / "broken.py").write_text(
         "from dataclasses import dataclass\n"

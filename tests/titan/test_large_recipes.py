@@ -1,0 +1,41 @@
+"""The recipes that no test machine can run: their networks on the meta device, their groups, their arithmetic."""
+
+import pytest
+import torch
+from rnd1_plugins.models.qwen3 import Qwen3
+from rnd1_plugins.models.qwen3_moe import Qwen3Moe
+
+import rnd1lib
+from rnd1lib.kinds import Build
+from rnd1lib.models.weights import MASK_ROW
+from rnd1lib.titan import plan
+from rnd1lib.titan.groups import claim
+
+LARGE = {"rnd1/base": (Qwen3Moe.flavors["30B-A3B"], 30.53e9, 64), "probe/scp": (Qwen3.flavors["4B"], 4.02e9, 8)}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_large_recipe_is_a_whole_run_on_meta(name):
+    flavor, size, ranks = LARGE[name]
+    recipe = rnd1lib.load_recipe(name, ["model.init=null", "data=python_docs"])
+    component = recipe.components.model
+    with torch.device("meta"):
+        network = component.spec(flavor, Build(mask_token_id=recipe.model.mask_token_id)).model.build()
+    counts = {key: value.numel() for key, value in network.named_parameters()}
+    assert sum(counts.values()) == pytest.approx(size, rel=2e-3)
+    names = [source.parameter for source in component.tensors(flavor)]
+    claims = claim(recipe.components.lr_groups.groups(names), names, mask_row=True)
+    assert {each for _, parameters in claims for each in parameters} == {*counts, *names} and MASK_ROW in counts
+    made = plan.plan_run(recipe, ranks)
+    assert made.batching.global_rows * recipe.train.sequence_length == recipe.train.batch_tokens
+    assert made.batching.global_rows == ranks * made.batching.micro_batch_rows * made.batching.accumulation
+
+
+def test_too_few_gpus_are_said_with_the_number_that_there_are(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 1)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    (problem,) = plan._device_problems()
+    assert problem == "This machine has 1 GPU, too few for local rank 1. Use --nproc-per-node 1."
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    assert plan._device_problems() == []
