@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from torch.distributed.checkpoint import CheckpointException
 from torchtitan.components.checkpointer import CheckpointManager
 
 from rnd1lib.errors import CheckpointError
@@ -31,7 +32,7 @@ class Checkpoints(CheckpointManager):
         """
         try:
             loaded: bool = super()._load(step)
-        except Exception as error:  # torch raises whatever unpickling and reading raise
+        except (Exception, CheckpointException) as error:  # the latter, of every rank's failures, is a BaseException
             reason = str(error).strip().rpartition("\n")[2]
             raise CheckpointError(
                 f"{self.folder}: the newest checkpoint cannot be read ({type(error).__name__}: {reason}). "
