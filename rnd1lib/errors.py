@@ -54,6 +54,14 @@ class PluginError(Rnd1Error):
     exit_code = 5
 
 
+class OtherRankFailed(Rnd1Error):
+    """Another rank ended the run and says why itself; text and exit code are that rank's."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]
+
+
 class Stopped(Rnd1Error):
     """A signal ended the run after it was saved. Exit code 75 (SIGTERM, SIGUSR1) or 130 (Ctrl-C)."""
 

@@ -18,7 +18,7 @@ from rnd1lib.cli.infill import infill
 from rnd1lib.cli.recipe import recipe
 from rnd1lib.cli.sample import sample
 from rnd1lib.cli.train import train
-from rnd1lib.errors import Rnd1Error
+from rnd1lib.errors import OtherRankFailed, Rnd1Error
 from rnd1lib.plugins import installed
 
 PATIENCE = 10.0
@@ -47,6 +47,8 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     try:
         command_line()()
+    except OtherRankFailed as error:
+        _leave(error.exit_code)
     except Rnd1Error as error:
         _report(error)
         _leave(error.exit_code)

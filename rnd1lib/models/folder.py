@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,15 +43,22 @@ class Folder:
         unexpected = [name for name in self.files if name not in expected and not IGNORED.search(name)]
         problems = [f"{name}: missing." for name in expected if name not in self.files]
         problems += [f"{name}: unexpected." for name in unexpected if not (tied and name == "lm_head.weight")]
-        for name, shape in expected.items():
-            if name in self.files and (found := self._shape(name)) != shape:
-                problems.append(f"{name}: has shape {list(found)}, config.json asks for {list(shape)}.")
+        found = self._shapes([name for name in expected if name in self.files])
+        problems += [
+            f"{name}: has shape {list(shape)}, config.json asks for {list(expected[name])}."
+            for name, shape in found.items()
+            if shape != expected[name]
+        ]
         if problems:
             raise ModelError("\n".join(f"{self.path}: {problem}" for problem in problems))
 
-    def _shape(self, name: str) -> tuple[int, ...]:
-        with safe_open(self.files[name], "pt") as file:
-            return tuple(file.get_slice(name).get_shape())
+    def _shapes(self, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
+        """Of these tensors, in their order; each file is opened once."""
+        found = {}
+        for path in {self.files[name] for name in names}:
+            with safe_open(path, "pt") as file:
+                found |= {name: tuple(file.get_slice(name).get_shape()) for name in names if self.files[name] == path}
+        return {name: found[name] for name in names}
 
 
 def open_folder(path_or_name: str | Path) -> Folder:

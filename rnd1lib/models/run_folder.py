@@ -14,7 +14,7 @@ from torch.distributed.checkpoint.state_dict_loader import load
 from rnd1lib.errors import CheckpointError
 from rnd1lib.models.checkpoint_reader import WeightsReader
 
-RECIPE, MODEL, CHECKPOINTS = "recipe.yaml", "model", "checkpoints"
+RECIPE, MODEL, CHECKPOINTS, METRICS = "recipe.yaml", "model", "checkpoints", "metrics.jsonl"
 STEP = re.compile(r"step-(\d+)")
 WHOLE = ".metadata"  # torch writes it last
 
@@ -39,6 +39,11 @@ class RunFolder:
     def checkpoints(self) -> Path:
         """torch distributed checkpoints, one folder a saved step."""
         return self.path / CHECKPOINTS
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is something to go on with; a first start that failed before its first step has left nothing."""
+        return self.recipe.is_file() and ((self.path / METRICS).is_file() or bool(self.whole_checkpoints()))
 
     def whole_checkpoints(self) -> dict[int, Path]:
         """Finished steps -> folder, in order; folders that a save was interrupted in are left out."""

@@ -44,12 +44,18 @@ def load_folder(network: nn.Module, folder: Folder, sources: Iterable[TensorSour
     own row. Raises ModelError that names every missing, unexpected and misshapen tensor, before anything is changed.
     """
     ours, sources = parameters(network), list(sources)
-    folder.check({name: shape for source in sources for name, shape in _shapes(source, ours[source.parameter])})
+    check_folder(network, folder, sources)
     for source in sources:
         tensors = [folder.tensor(name) for name in source.tensors]
         put(ours[source.parameter], torch.stack(tensors) if source.stacked else tensors[0])
         if source.parameter == TABLE and MASK_ROW in ours:
             put(ours[MASK_ROW], _first_row(tensors[0], _mask_token_id(network), mask_row))
+
+
+def check_folder(network: nn.Module, folder: Folder, sources: Iterable[TensorSource]) -> None:
+    """Raises ModelError that names every tensor of the folder that does not fit the network, which may be on meta."""
+    ours = parameters(network)
+    folder.check({name: shape for source in sources for name, shape in _shapes(source, ours[source.parameter])})
 
 
 def _shapes(source: TensorSource, parameter: Tensor) -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -26,8 +26,8 @@ class RunTensors(Folder):
         """One whole tensor."""
         return self.tensors[name]
 
-    def _shape(self, name: str) -> tuple[int, ...]:
-        return tuple(self.tensors[name].shape)
+    def _shapes(self, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
+        return {name: tuple(self.tensors[name].shape) for name in names}
 
 
 def load_initial_weights(network: nn.Module, start: Start, sources: Sequence[TensorSource], mask_row: MaskRow) -> None:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from rnd1lib.errors import RecipeError
+from rnd1lib.errors import DataError, RecipeError
+from rnd1lib.kinds import Build
 from rnd1lib.models.facts import read_facts
-from rnd1lib.models.folder import CONFIG, FACTS, locate, read_json
+from rnd1lib.models.folder import CONFIG, FACTS, locate, open_folder, read_json
 from rnd1lib.models.run_folder import RunFolder, is_run_folder
+from rnd1lib.models.weights import check_folder
 from rnd1lib.recipe.arithmetic import Batching, batching
+from rnd1lib.titan.groups import Claim, claim
 from rnd1lib.titan.model_folder import Start, decide, given_tokenizer, trains_tokenizer
 
 if TYPE_CHECKING:
@@ -45,12 +48,16 @@ def plan_run(recipe: Recipe, ranks: int) -> Plan:
     start = _collected(problems, lambda: starting_point(recipe))
     problems += _parallelism_problems(recipe.titan.get("parallelism", {}), ranks, start.config if start else {})
     problems += _device_problems()
+    problems += _folder_problems(Path(recipe.run.folder).absolute())
     if start is not None:
         problems += _shift_problems(recipe, start)
+        _collected(problems, lambda: claims(recipe, start.config))
         if not trains_tokenizer(recipe):
             _collected(problems, lambda: decide(recipe, start, given_tokenizer(recipe, start)))
     if problems or rows is None or start is None:
         raise RecipeError(problems)
+    _check_weights(recipe, start)
+    _check_data(recipe)
     return Plan(ranks, rows, start)
 
 
@@ -74,6 +81,13 @@ def starting_point(recipe: Recipe) -> Start:
         raise RecipeError(f"model.init: {model.init} is of another size than flavor '{model.flavor}': {sizes}.")
     facts = read_facts(folder, config) if (folder / FACTS).is_file() or config.get("mask_token_id") is not None else None
     return Start(config, model.init, folder, facts)
+
+
+def claims(recipe: Recipe, config: Mapping[str, Any]) -> list[Claim]:
+    """The learning-rate groups with the parameters that they claim of the network that `config` describes."""
+    components = recipe.components
+    names = [source.parameter for source in components.model.tensors(config)]
+    return claim(components.lr_groups.groups(names), names, mask_row=components.objective.corrupts)
 
 
 def local_rank() -> int:
@@ -122,6 +136,36 @@ def _device_problems() -> list[str]:
     return [
         f"This machine has {count} GPU{'s' * (count > 1)}, too few for local rank {local_rank()}. Use --nproc-per-node {count}."
     ]
+
+
+def _folder_problems(folder: Path) -> list[str]:
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir():
+        return [f"run.folder: {folder} cannot be made, since {nearest} is a file. Choose another run.folder."]
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return [f"run.folder: {folder} cannot be written, since {nearest} is not writable. Choose another run.folder."]
+    return []
+
+
+def _check_weights(recipe: Recipe, start: Start) -> None:
+    """Raises ModelError if the tensors of `model.init` are not those of its config, CheckpointError if a run has none."""
+    if start.path is None:
+        return
+    if is_run_folder(start.path):
+        RunFolder(Path(start.path)).newest()
+        return
+    component = recipe.components.model
+    with torch.device("meta"):
+        network: Any = component.spec(start.config, Build()).model.build()
+    check_folder(network, open_folder(start.path), component.tensors(start.config))
+
+
+def _check_data(recipe: Recipe) -> None:
+    """Raises DataError if no document can be read, of the run's data or an evaluator's own."""
+    evaluators = recipe.components.evaluators.values()
+    for data in (recipe.components.data, *(getattr(evaluator, "data", None) for evaluator in evaluators)):
+        if data is not None and not any(True for _ in data.documents(0, 1)):
+            raise DataError(f"{data!r}: there is no document in it.")
 
 
 def _shift_problems(recipe: Recipe, start: Start) -> list[str]:

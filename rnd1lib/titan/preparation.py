@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,16 +11,17 @@ import torch.distributed as dist
 
 from rnd1lib.data import PackedRows, held_out
 from rnd1lib.diffusion import Times
-from rnd1lib.errors import RecipeError
+from rnd1lib.errors import DataError, RecipeError
 from rnd1lib.kinds import Batch, Build, Data
 from rnd1lib.models.facts import read_facts
 from rnd1lib.models.folder import CONFIG, read_json
 from rnd1lib.models.run_folder import RunFolder
 from rnd1lib.models.tokenizer import load_tokenizer
 from rnd1lib.recipe.arithmetic import Batching, steps, warmup_steps
-from rnd1lib.titan.groups import Claim, claim, frozen_parameters
+from rnd1lib.titan.groups import Claim, frozen_parameters
 from rnd1lib.titan.model_folder import write_model_folder
-from rnd1lib.titan.plan import Plan
+from rnd1lib.titan.plan import Plan, claims
+from rnd1lib.titan.ranks import on_every_rank
 
 if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe
@@ -31,12 +33,16 @@ class Prepared:
     def __init__(self, recipe: Recipe, plan: Plan, folder: RunFolder) -> None:
         self.recipe, self.plan = recipe, plan
         self._held_out: dict[tuple[int, str], list[tuple[int, Batch]]] = {}
-        if dist.get_rank() == 0 and not (folder.model / CONFIG).is_file():
-            write_model_folder(recipe, plan.start, folder.model)
-        dist.barrier()
+        on_every_rank(lambda: self._write_model(folder) if dist.get_rank() == 0 else None)
         self.model_config = read_json(folder.model / CONFIG)
         self.facts = read_facts(folder.model, self.model_config)
         self.tokenizer = load_tokenizer(folder.model)
+
+    def _write_model(self, folder: RunFolder) -> None:
+        if not folder.begun:
+            shutil.rmtree(folder.model, ignore_errors=True)  # of a first start that failed, with another recipe perhaps
+        if not (folder.model / CONFIG).is_file():
+            write_model_folder(self.recipe, self.plan.start, folder.model)
 
     @property
     def settled_recipe(self) -> Recipe:
@@ -63,9 +69,7 @@ class Prepared:
     @cached_property
     def claims(self) -> list[Claim]:
         """The learning-rate groups with the parameters that they claim."""
-        components = self.recipe.components
-        names = [source.parameter for source in components.model.tensors(self.model_config)]
-        return claim(components.lr_groups.groups(names), names, mask_row=self.facts.mask_token_id is not None)
+        return claims(self.recipe, self.model_config)
 
     @cached_property
     def times(self) -> Times:
@@ -90,7 +94,14 @@ class Prepared:
         evaluators = self.recipe.components.evaluators.values()
         if all(getattr(evaluator, "data", evaluator) is not None for evaluator in evaluators):
             return None
-        return held_out(self.recipe.components.data)
+        data = self.recipe.components.data
+        is_held_out = held_out(data)
+        if not any(is_held_out(document.content) for document in data.documents(0, 1)):
+            raise DataError(
+                f"nll: {data!r} has fewer than two different documents, so that none can be held out. "
+                "Give the evaluator data of its own (evaluators.nll.data), or do without it (evaluators.nll=null)."
+            )
+        return is_held_out
 
     @cached_property
     def packed(self) -> PackedRows:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from rnd1lib.errors import Rnd1Error
-from rnd1lib.models.run_folder import RECIPE
+from rnd1lib.models.run_folder import METRICS, RECIPE
 
 if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe
 
-METRICS, STATUS, LOCK, PLUGINS = "metrics.jsonl", "status.json", ".lock", "plugins.lock"
+STATUS, LOCK, PLUGINS = "status.json", ".lock", "plugins.lock"
 
 
 class Records:
@@ -31,11 +31,13 @@ class Records:
         if not self.writes:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.folder / LOCK).open("w")
+        lock = (self.folder / LOCK).open("w")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            lock.close()  # and the status stays the other's
             raise Rnd1Error(f"{self.folder}: another process is training in this folder.") from None
+        self._lock = lock
 
     def open(self, recipe: Recipe) -> None:
         """Writes what the run is made of: recipe.yaml and plugins.lock."""

@@ -26,7 +26,8 @@ from rnd1lib.titan.config import trainer_config
 from rnd1lib.titan.loop import Loop
 from rnd1lib.titan.plan import plan_run
 from rnd1lib.titan.preparation import Prepared
-from rnd1lib.titan.records import Records, read_metrics
+from rnd1lib.titan.ranks import on_every_rank, told_errors
+from rnd1lib.titan.records import LOCK, Records, read_metrics
 from rnd1lib.titan.schema import titan_config
 from rnd1lib.titan.signals import StopSignals
 from rnd1lib.titan.trainer import DiffusionTrainer
@@ -60,8 +61,8 @@ def train(recipe: Recipe, *, fresh: bool = False) -> RunResult:
     ranks, folder = int(os.environ.get("WORLD_SIZE", "1")), RunFolder(Path(recipe.run.folder))
     recipe = _against_what_is_there(recipe, folder, fresh=fresh)
     plan = plan_run(recipe, ranks)
-    with StopSignals() as signals, _process_group(recipe, folder), _records(folder.path) as records:
-        records.take()
+    with StopSignals() as signals, _process_group(recipe, folder), _records(folder.path) as records, told_errors():
+        on_every_rank(records.take)
         prepared = Prepared(recipe, plan, folder)
         records.open(prepared.settled_recipe)
         trainer: DiffusionTrainer = trainer_config(recipe, prepared, folder.path).build()  # type: ignore[no-untyped-call]
@@ -75,7 +76,9 @@ def train(recipe: Recipe, *, fresh: bool = False) -> RunResult:
 
 def _against_what_is_there(recipe: Recipe, folder: RunFolder, *, fresh: bool) -> Recipe:
     """The recipe, with what the run's first start settled (a warm-up given as a share). RecipeError where it differs."""
-    if not folder.recipe.is_file():
+    if folder.model.exists() and not (folder.recipe.is_file() or (folder.path / LOCK).is_file()):
+        raise RecipeError(f"{folder.model}: is there already, and is no run's. Choose another run.folder.")
+    if not folder.begun:
         return recipe
     if fresh:
         raise RecipeError(f"{folder.path}: holds a run. Choose another run.folder, or leave --fresh out to go on with it.")

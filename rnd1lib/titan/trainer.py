@@ -19,6 +19,7 @@ from rnd1lib.diffusion import Draws, Times, corrupt, denominator, uncorrupted
 from rnd1lib.errors import NumericalError
 from rnd1lib.kinds import AttentionMask, Batch, Noise, Noised, Objective
 from rnd1lib.models.attention import attention_masks
+from rnd1lib.titan.ranks import on_every_rank
 
 
 class Diffusion(NamedTuple):
@@ -89,7 +90,8 @@ class DiffusionTrainer(Trainer):
     def train_step(self, data_iterator: Iterator[tuple[dict[str, Any], Tensor]]) -> StepResult:
         """One update; NumericalError, before the optimizer moves, if the loss or the gradient is not finite."""
         self.optimizers.zero_grad(set_to_none=True)
-        micro_batches = [self.post_dataloading_process(*next(data_iterator)) for _ in range(self.gradient_accumulation_steps)]
+        read = on_every_rank(lambda: [next(data_iterator) for _ in range(self.gradient_accumulation_steps)])
+        micro_batches = [self.post_dataloading_process(*each) for each in read]
         total, tokens, masked = self._global_counts([extra for _, _, extra in micro_batches])
         losses = [self._forward_backward_body(ids, labels, total, extra) for ids, labels, extra in micro_batches]
         grad_norm = dist_utils.clip_grad_norm_(

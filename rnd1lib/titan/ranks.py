@@ -1,0 +1,62 @@
+"""One rank's error ends all: what can be agreed on is raised on every rank, the rest is told before the connection breaks."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch.distributed as dist
+
+from rnd1lib.errors import OtherRankFailed, PluginError, Rnd1Error, Stopped
+
+T = TypeVar("T")
+runs = itertools.count()
+
+
+def on_every_rank(work: Callable[[], T]) -> T:
+    """What `work` gives here; where it raises an Rnd1Error on any rank, every rank raises, so that rank 0 can say it.
+
+    work: makes no collective calls.
+    """
+    result, error = None, None
+    try:
+        result = work()
+    except Rnd1Error as raised:
+        error = raised
+    told: list[tuple[str, int] | None] = [None] * dist.get_world_size()
+    dist.all_gather_object(told, None if error is None else (str(error), error.exit_code))
+    if error is not None:
+        raise error
+    if first := next(filter(None, told), None):
+        failed = Rnd1Error(first[0])
+        failed.exit_code = first[1]  # type: ignore[misc]
+        raise failed
+    return result  # type: ignore[return-value]
+
+
+@contextmanager
+def told_errors() -> Iterator[None]:
+    """Around a training: what ends it here is told to the other ranks, and what ended it there is no error of this one.
+
+    A rank that fails alone leaves the others in a call that breaks; OtherRankFailed is then raised in place of that.
+    """
+    store = dist.distributed_c10d._get_default_store()
+    key = f"rnd1lib/failed/{next(runs)}"
+    try:
+        yield
+    except Stopped:
+        raise
+    except Exception as error:
+        mine = json.dumps([getattr(error, "exit_code", 1), str(error) or type(error).__name__])
+        first = store.compare_set(key, "", mine).decode()
+        if first != mine and (not isinstance(error, Rnd1Error) or _broken_call(error)):
+            code, sentence = json.loads(first)
+            raise OtherRankFailed(sentence, code) from None
+        raise
+
+
+def _broken_call(error: Rnd1Error) -> bool:
+    return isinstance(error, PluginError) and isinstance(error.__cause__, RuntimeError)
