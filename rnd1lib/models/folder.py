@@ -54,7 +54,7 @@ class Folder:
 
     def _shapes(self, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
         """Of these tensors, in their order; each file is opened once."""
-        found = {}
+        found: dict[str, tuple[int, ...]] = {}
         for path in {self.files[name] for name in names}:
             with safe_open(path, "pt") as file:
                 found |= {name: tuple(file.get_slice(name).get_shape()) for name in names if self.files[name] == path}

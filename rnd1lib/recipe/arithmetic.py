@@ -38,9 +38,10 @@ def batching(train: TrainSection, ranks: int) -> Batching:
     each, rest = divmod(rows, ranks)
     if rest or not each:
         nearest = max(1, round(rows / ranks)) * ranks * length
+        fitting = _nearest_divisor(rows, ranks)
         raise RecipeError(
             f"train.batch_tokens: {train.batch_tokens} is {rows} rows of {length}, which {ranks} ranks cannot share evenly. "
-            f"Nearest: batch_tokens {nearest}, or {_nearest_divisor(rows, ranks)} ranks."
+            f"Nearest: batch_tokens {nearest}, or {fitting} rank{'s' * (fitting > 1)}."
         )
     if train.streams % ranks:
         nearest = max(1, round(train.streams / ranks)) * ranks

@@ -15,18 +15,15 @@ def status(folder):
 
 
 def test_a_line_that_breaks_in_mid_run_is_named_and_mending_it_goes_on(rnd1, tiny, tmp_path, documents):
-    whole = rnd1lib.train(
-        rnd1lib.load_recipe(tiny, [*documents(), "train.steps=12", "run.stop_after=6", f"run.folder={tmp_path}/whole"])
-    )
+    six = [*documents(), "train.steps=12", "run.stop_after=6"]
+    whole = rnd1lib.train(rnd1lib.load_recipe(tiny, [*six, f"run.folder={tmp_path}/whole"]))
     assert rnd1("train", tiny, *documents(), "train.steps=12", "run.stop_after=3")[0] == 0
     code, lines = rnd1("train", tiny, *documents(broken=3), "train.steps=12", "run.stop_after=6")
     assert code == 2 and f"{tmp_path}/docs.jsonl:3: the line is not JSON" in lines[-1]
     assert not any("Traceback" in line for line in lines)
     assert status(tmp_path / "run") == {"state": "failed", "step": 3, "exit_code": 2, "error": lines[-1]}
     assert rnd1("train", tiny, *documents(), "train.steps=12", "run.stop_after=6")[0] == 0
-    assert losses(rnd1lib.train(rnd1lib.load_recipe(tiny, [*documents(), "train.steps=12", "run.stop_after=6"]))) == losses(
-        whole
-    )
+    assert losses(rnd1lib.train(rnd1lib.load_recipe(tiny, six))) == losses(whole)
 
 
 def test_a_source_of_one_document_cannot_be_held_out_and_another_recipe_may_then_start(rnd1, tiny, tmp_path, texts):

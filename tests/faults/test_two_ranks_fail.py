@@ -1,0 +1,35 @@
+"""torchrun with two ranks: one sentence, from one rank, with a number that would work; quickly, and no rank left behind."""
+
+import signal
+
+import pytest
+from processes import Started, status
+
+pytestmark = pytest.mark.distributed
+
+
+def test_what_two_ranks_cannot_do_is_said_once(tiny, tmp_path):
+    started = Started(
+        tmp_path / "log", "train", tiny, "train.batch_tokens=448", "titan.parallelism.expert_parallel_degree=3", ranks=2
+    )
+    assert started.wait() == 1  # torchrun's own; the rank's is in its report
+    text = started.log.read_text()
+    assert text.count("2 ranks cannot share evenly. Nearest: batch_tokens 512, or 1 rank.") == 1
+    assert text.count("expert_parallel_degree: 3 must divide the 2 ranks of this run and the 8 experts. Possible: 1, 2.") == 1
+    assert "exitcode  : 2" in text and not (tmp_path / "run").exists()
+
+
+def test_sigterm_to_torchrun_saves_and_a_line_that_only_rank_1_reads_is_said_by_rank_0(tiny, tmp_path, documents):
+    folder = tmp_path / "run"
+    started = Started(tmp_path / "first", "train", tiny, *documents(), ranks=2)
+    started.stop_after(folder, 1, signal.SIGTERM)
+    saved = status(folder)
+    assert (saved["state"], saved["exit_code"]) == ("stopped", 75), started.lines()
+    assert (folder / f"checkpoints/step-{saved['step']}/.metadata").is_file()
+
+    started = Started(tmp_path / "second", "train", tiny, *documents(broken=581), ranks=2)  # stream 581 mod 8 = 5
+    assert started.wait() == 1
+    text = started.log.read_text()
+    assert text.count("docs.jsonl:581: the line is not JSON") == 1 and "[rank" not in text, text
+    failed = status(folder)
+    assert (failed["state"], failed["exit_code"]) == ("failed", 2) and "docs.jsonl:581" in failed["error"]

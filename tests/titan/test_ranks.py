@@ -1,0 +1,41 @@
+"""What the other rank learns when one of two fails alone."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rnd1lib.titan.runner import _free_port
+
+pytestmark = pytest.mark.distributed
+
+
+def both(case):
+    """What each of the two ranks got."""
+    script, port = Path(__file__).with_name("two_ranks_fail.py"), _free_port()
+    address = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, script, case], env=os.environ | address | {"RANK": str(rank)}, stdout=subprocess.PIPE, text=True
+        )
+        for rank in (0, 1)
+    ]
+    return [rank.communicate(timeout=100)[0] for rank in ranks]
+
+
+def test_what_can_be_agreed_on_is_raised_on_every_rank():
+    first, second = both("agreed")
+    assert first.startswith("Rnd1Error 2 docs.jsonl:7: broken.") and second.startswith("DataError 2 docs.jsonl:7: broken.")
+
+
+@pytest.mark.parametrize(("case", "sentence"), [("plug-in", "5 'mine' failed."), ("bug", "1 list index out of range")])
+def test_a_call_that_broke_because_another_rank_failed_is_told_as_that_ranks_error(case, sentence):
+    first, second = both(case)
+    assert first.startswith(f"OtherRankFailed {sentence}")
+    assert sentence in second and "OtherRankFailed" not in second
+
+
+def test_an_error_that_every_rank_has_is_every_ranks_own():
+    assert all(said.startswith("PluginError 5 'mine' failed.") for said in both("both"))
