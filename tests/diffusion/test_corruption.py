@@ -71,6 +71,14 @@ def test_times_are_uniform_over_many_steps(draw):
     assert times.min() >= 1e-3 and times.max() <= 1
 
 
+def test_a_row_passes_through_every_stratum_and_all_of_it_as_steps_go_by():
+    times = torch.stack([draw_times(Times(), Draws(seed=0, step=step, global_rows=4), 4) for step in range(200)])
+    places = (times.double() - 1e-3) / 0.999 * 4
+    assert all(((places.long() == stratum).float().mean(0) > 0.1).all() for stratum in range(4))
+    inside = places[:, 0] % 1
+    assert inside.min() < 0.1 and inside.max() > 0.9
+
+
 def test_stratified_times_vary_less():
     spread = {
         draw: torch.stack([draw_times(Times(draw=draw), Draws(seed=0, step=s), 16).mean() for s in range(200)]).std()

@@ -53,6 +53,13 @@ def test_the_enumeration_is_the_one_of_the_goldens(TableModel):
     assert enumerated(TableModel(), PROMPT, ANSWER)[0] == pytest.approx(known, abs=1e-3)
 
 
+@pytest.mark.parametrize("method", ["mdm", "chain"])
+def test_the_mask_token_takes_nothing_from_an_answers_probability(TableModel, method):
+    value_N = log_likelihood(TableModel(bias="b_mask"), [PROMPT], [ANSWER[:1]], method=method, samples=1)
+    (loss,) = losses(TableModel(bias="b_mask"), PROMPT, ANSWER[:1], {0})
+    assert value_N.item() == pytest.approx(-loss, abs=1e-3)
+
+
 @pytest.mark.parametrize("shift", [0, 1])
 def test_the_chain_scores_each_token_after_those_before_it(TableModel, shift):
     exact = -sum(losses(TableModel(shift=shift), PROMPT, ANSWER, set(range(n, 7)))[0] for n in range(7))

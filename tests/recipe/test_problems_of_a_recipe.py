@@ -179,7 +179,15 @@ def test_a_recipe_that_does_not_exist_is_told_with_what_was_meant():
     assert "no recipe" in problems_of(read_recipe, "\0")[0]
 
 
-@pytest.mark.parametrize("key", ["training.steps", "optimizer", "loss", "checkpoint.initial_load_path", "debug.seed"])
+OWNED_KEYS = (
+    "training.seq_len", "training.steps", "training.local_batch_size", "training.global_batch_size", "training.max_norm",
+    "training.dtype", "training.mixed_precision_param", "optimizer", "lr_scheduler", "activation_checkpoint", "debug.seed",
+    "dataloader", "validator", "loss", "dump_folder", "model_spec", "tokenizer", "hf_assets_path",
+    "checkpoint.initial_load_path",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("key", OWNED_KEYS)
 def test_each_owned_key_of_torchtitan_names_the_key_to_use(key):
     from rnd1lib.recipe.structure import OWNED
 

@@ -1,5 +1,6 @@
 """What holds for every sampler: batches equal their rows, the given stays, nothing is left masked, no call is wasted."""
 
+import math
 from dataclasses import dataclass
 
 import pytest
@@ -210,6 +211,30 @@ def test_at_temperature_one_a_token_follows_the_models_law(TableModel):
     assert freedom >= 4
     assert ((observed - expected) ** 2 / expected).sum() < freedom + 4 * (2 * freedom) ** 0.5
     assert seen_V[63] == 0
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS.values(), ids=SAMPLERS)
+@pytest.mark.parametrize(
+    ("options", "log_prob"),
+    [
+        ({"temperature": 2.0, "top_k": 1, "top_p": None}, 0.0),
+        ({"temperature": 2.0, "top_p": 1e-9}, 0.0),
+        ({"temperature": 1e6, "top_p": None}, -math.log(63)),
+    ],
+    ids=["top_k", "top_p", "temperature"],
+)
+def test_every_sampler_draws_by_the_law_that_its_options_name(TableModel, sampler, options, log_prob):
+    done = generate(TableModel(), PROMPTS, sampler=sampler, max_new_tokens=10, **options)
+    for step in done.steps:
+        assert ((step.log_prob_BL[step.committed_BL] - log_prob).abs() < 1e-3).all()
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_low_confidence_ranks_by_plain_probability_whatever_is_filtered(TableModel, temperature):
+    plain, filtered = TableModel(), TableModel()
+    infill(plain, [[5] + [63] * 8], sampler=Llada())
+    infill(filtered, [[5] + [63] * 8], sampler=Llada(top_k=1, temperature=temperature))
+    assert filtered.seen == plain.seen
 
 
 def test_random_remasking_commits_each_token_with_the_reverse_rate(TableModel):

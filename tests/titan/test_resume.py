@@ -7,7 +7,8 @@ import pytest
 import torch
 from titan_runs import losses, weights
 
-from rnd1lib.errors import CheckpointError, RecipeError, Stopped
+from rnd1lib.errors import CheckpointError, RecipeError, Rnd1Error, Stopped
+from rnd1lib.titan.records import Records
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,23 @@ def test_a_checkpoint_that_a_kill_left_half_written_is_passed_over(run, tmp_path
     half.mkdir()
     (half / "__0_0.distcp").write_bytes(b"half")
     assert losses(run()) == whole
+
+
+def test_what_a_killed_run_wrote_of_steps_behind_its_checkpoint_is_dropped(run):
+    first = run("run.stop_after=3")
+    with (first.folder / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 4, "loss": 99.0}\n{"step": 5, "loss": 99.0}\n{"step": 6, "lo')
+    steps = [(line["step"], line["loss"] < 99) for line in run().metrics]
+    assert steps == [(step, True) for step in range(1, 7)]
+
+
+def test_two_processes_never_train_in_one_folder(run, tmp_path):
+    records = Records(tmp_path / "run", writes=True)
+    records.take()
+    with pytest.raises(Rnd1Error, match="another process is training in this folder"):
+        run()
+    records.close()
+    assert max(losses(run("train.steps=1"))) == 1
 
 
 def test_a_warm_up_given_as_a_share_is_settled_at_the_first_start(run, tmp_path):

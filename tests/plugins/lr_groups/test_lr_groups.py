@@ -42,6 +42,12 @@ def test_freeze_trains_attention_and_the_mask_row_alone():
     assert (row.lr, row.frozen, row.rows) == (1e-3, False, "mask_token")
 
 
+@pytest.mark.parametrize("options", [{}, {"setting": 1}, {"weight_decay": 0.3}, {"rest": "freeze"}])
+def test_the_mask_row_never_decays(options):
+    (row,) = (g for g in AttentionFirst(**options).groups([*ATTENTION, *REST]) if g.rows)
+    assert row.weight_decay == 0 and row.lr == owner(AttentionFirst(**options).groups(ATTENTION), ATTENTION[0]).lr
+
+
 @pytest.mark.parametrize(
     "options",
     [
