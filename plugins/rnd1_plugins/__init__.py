@@ -17,6 +17,10 @@ def rnd1_register(register: Any) -> None:
 
     register.noise("linear", "rnd1_plugins.noise.linear:Linear")
     register.noise("cosine", "rnd1_plugins.noise.cosine:Cosine")
+    register.noise("cosine_squared", "rnd1_plugins.noise.cosine_squared:CosineSquared")
+    register.noise("geometric", "rnd1_plugins.noise.geometric:Geometric")
+    register.noise("log_linear", "rnd1_plugins.noise.log_linear:LogLinear")
+    register.noise("polynomial", "rnd1_plugins.noise.polynomial:Polynomial")
 
     register.objective("mdlm", "rnd1_plugins.objectives.mdlm:Mdlm")
     register.objective("a2d_shift", "rnd1_plugins.objectives.a2d_shift:A2dShift")
