@@ -82,6 +82,19 @@ def test_it_is_the_plain_sum_over_the_objectives_count_and_the_same_on_every_cal
     assert nll.evaluate(model, step=999) == first
 
 
+def test_no_document_sees_another():
+    model, seen = Table(Mdlm()), []
+    plain_logits = model.logits
+    model.logits = lambda ids_BL, *, rows_BL, documents_BL: (
+        seen.append(documents_BL),
+        plain_logits(ids_BL, rows_BL=rows_BL),
+    )[1]
+    Nll(rows=5).evaluate(model, step=0)
+    assert len(seen) == 2 and all(
+        torch.equal(given, batch.documents_BL) for given, (_, batch) in zip(seen, model.batches, strict=True)
+    )
+
+
 def test_a_model_that_knows_the_text_has_less():
     model = Table(Autoregressive())
     before = Nll(rows=5).evaluate(model, step=0)["nll"]
