@@ -186,6 +186,21 @@ def test_no_step_trains_on_what_is_held_out_and_evaluators_see_nothing_else(run,
     assert set(numbers.findall(tokenizer.decode(trained))) == {numbers.search(text)[1] for text in documents} - held
 
 
+def test_rows_that_fill_a_held_out_batch_up_are_not_counted(run, monkeypatch):
+    from rnd1lib.titan.running import RunningModel
+
+    counted, plain = [], RunningModel.held_out
+
+    def watched(self, rows, data=None):
+        for first_row, batch in plain(self, rows, data):
+            counted.append(batch.maskable_BL.any(1).tolist())
+            yield first_row, batch
+
+    monkeypatch.setattr(RunningModel, "held_out", watched)
+    run("train.steps=1", "evaluators={nll: {use: nll, every: 1, rows: 3}}")
+    assert counted == [[True] * 3 + [False] * 5] * 2
+
+
 def test_evaluators_and_callbacks_come_every_so_many_steps_and_at_the_end(run, monkeypatch):
     from rnd1_plugins.callbacks.console import Console
 
