@@ -2,13 +2,14 @@ import json
 
 import pytest
 import torch
+from rnd1_plugins.models.qwen3 import Qwen3
 from safetensors.torch import load_file
 
 from rnd1lib import export, load_model
 from rnd1lib.errors import ModelError
 from rnd1lib.models.export import SHARD_BYTES, export_and_compare
 from rnd1lib.models.tokenizer import train_tokenizer
-from rnd1lib.models.weights import write_mask_row
+from rnd1lib.models.weights import folder_tensors, write_mask_row
 
 MASK = 315
 LAYOUTS = {"tied": "qwen3", "untied": "qwen3", "mixed": "qwen3_moe", "every_second": "qwen3_moe"}
@@ -94,5 +95,17 @@ def test_weights_that_are_not_finite_leave_nothing_behind(written_by_transformer
     with torch.no_grad():
         model.network.get_parameter("norm.weight")[0] = torch.nan
     with pytest.raises(ModelError, match="not written"):
+        export(model, tmp_path / "out", layout="qwen3")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_reads_back_otherwise_leaves_nothing_behind(written_by_transformers, tmp_path, monkeypatch):
+    model = trained(written_by_transformers["tied"][0])
+    spoilt = [
+        (name, tensor * (1.01 if name == "model.norm.weight" else 1))
+        for name, tensor in folder_tensors(model.network, Qwen3().tensors(model.config))
+    ]
+    monkeypatch.setattr("rnd1lib.models.export.folder_tensors", lambda *_: iter(spoilt))
+    with pytest.raises(ModelError, match=r"not written, since what was read back gives logits \d.* from the model's"):
         export(model, tmp_path / "out", layout="qwen3")
     assert list(tmp_path.iterdir()) == []
