@@ -14,6 +14,9 @@ def rnd1_register(register: Any) -> None:
     """Every component that ships with rnd1lib."""
     register.attention_mask("bidirectional", "rnd1_plugins.attention_masks.bidirectional:Bidirectional")
     register.attention_mask("causal", "rnd1_plugins.attention_masks.causal:Causal")
+    register.attention_mask("annealing", "rnd1_plugins.attention_masks.annealing:Annealing")
+    register.attention_mask("band_annealing", "rnd1_plugins.attention_masks.band_annealing:BandAnnealing")
+    register.attention_mask("block_causal", "rnd1_plugins.attention_masks.block_causal:BlockCausal")
 
     register.noise("linear", "rnd1_plugins.noise.linear:Linear")
     register.noise("cosine", "rnd1_plugins.noise.cosine:Cosine")
