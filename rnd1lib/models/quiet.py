@@ -8,14 +8,20 @@ import warnings
 WARNINGS = (
     "In CPU autocast, but the target dtype is not supported",  # the router asks for float32, which on a CPU it has anyway
     "DTensor random operators may not have complete support",  # our initial weights draw nothing from a DTensor
+    "DTensor manual_seed\\(\\) may not have complete support",  # nor from its generator
     "torch.distributed is disabled, unavailable or uninitialized",  # one process reads a run's checkpoint
+    "To get the last learning rate computed by the scheduler",  # said when a schedule is restored
     "`torch.utils._pytree",  # torchtitan registers nodes by a name that torch has since changed
+    "To get the last learning rate computed by the scheduler",  # torchtitan asks for it on a resume
 )
 RECORDS = (
     "Error running lspci",  # how torchtitan guesses a GPU's peak FLOPs
     "Peak flops undefined for: cpu",
     "initial_load_model_only=True has no effect",  # said of every Trainer.Config that is made
     "torch.distributed is already initialized",
+    "ENV[TORCH_NCCL",  # settings of a library that a CPU run does not use
+    "ENV[TORCH_FR",
+    "ENV[TORCH_NCCL_ASYNC_ERROR_HANDLING]",  # torchrun and torchtitan wish the same in two ways
 )
 
 LOGGERS = (
