@@ -17,10 +17,17 @@ class Mdlm:
     shift: ClassVar[Literal[0, 1]] = 0
     corrupts: ClassVar[bool] = True
 
-    weight: Literal["schedule", "uniform", "mean"] = "schedule"
-    """`schedule`: the weight of the bound; `uniform`: 1; `mean`: of each row, over its masked tokens."""
+    weight: Literal["schedule", "uniform", "mean", "cart"] = "schedule"
+    """`schedule`: the weight of the bound; `uniform`: 1; `mean`: of each row, over its masked tokens; `cart`: by how much of
+    a token's neighbourhood is visible (Dream's context-adaptive reweighting; no bound)."""
+    cart_p: float = 0.1
+    """Of `cart`: a visible token at distance d adds p (1 - p)^(d - 1) / 2, so a larger p looks less far; in (0, 1]."""
     normalise: Literal["maskable", "masked", "answer"] = "maskable"
     """Divide by the global batch's maskable or masked tokens, or by its rows, each over its answer's length (LLaDA's SFT)."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.cart_p <= 1:
+            raise ValueError(f"cart_p: {self.cart_p} is outside (0, 1].")
 
     @property
     def counts(self) -> Literal["maskable", "masked", "rows"]:
@@ -29,4 +36,4 @@ class Mdlm:
 
     def targets(self, batch: Batch, noised: Noised) -> Targets:
         """The masked tokens, each at the row that predicts it."""
-        return masked_targets(batch, noised, shift=self.shift, weight=self.weight, normalise=self.normalise)
+        return masked_targets(batch, noised, shift=self.shift, weight=self.weight, normalise=self.normalise, cart_p=self.cart_p)

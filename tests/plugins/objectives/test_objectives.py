@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from rnd1_plugins.objectives.a2d_shift import A2dShift
 from rnd1_plugins.objectives.autoregressive import Autoregressive
 from rnd1_plugins.objectives.mdlm import Mdlm
+from safetensors.torch import load_file
 
 from rnd1lib.kinds import Batch, Noised, Objective
 
@@ -85,3 +86,38 @@ def test_uniform_weights_are_one():
     batch, noised = example(0)
     weights = Mdlm(weight="uniform").targets(batch, noised).weights_BL
     assert torch.equal(weights, noised.masked_BL.float())
+
+
+def cart_plainly(batch, noised, b, n, p):
+    """The weight of one masked token, summed over the visible ones of its document."""
+    places = range(batch.ids_BL.shape[1])
+    near = [k for k in places if not noised.masked_BL[b, k] and batch.documents_BL[b, k] == batch.documents_BL[b, n]]
+    return sum(0.5 * p * (1 - p) ** (abs(n - k) - 1) for k in near)
+
+
+@pytest.mark.parametrize(("kind", "shift"), [(Mdlm, 0), (A2dShift, 1)])
+@given(seed=st.integers(0, 10**6), p=st.floats(0.01, 1), width=st.integers(1, 12))
+def test_cart_weighs_a_token_by_what_is_visible_near_it_in_its_document(kind, shift, seed, p, width):
+    batch, noised = example(seed, width=width)
+    weights = kind(weight="cart", cart_p=p).targets(batch, noised).weights_BL
+    for b, i in noised.masked_BL.nonzero().tolist():
+        if (i and batch.documents_BL[b, i] == batch.documents_BL[b, i - 1]) or not shift:
+            assert weights[b, i - shift].item() == pytest.approx(cart_plainly(batch, noised, b, i, p), abs=1e-6)
+
+
+@pytest.mark.goldens
+@pytest.mark.parametrize("p", [0.1, 0.3, 0.5])
+def test_cart_gives_dreams_weights(goldens, p):
+    peer = load_file(goldens / "dllm/golden_loss.safetensors")
+    ids, masked = peer["input_ids"], peer["cart/masked"].bool()
+    batch = Batch(ids, torch.ones_like(masked), torch.zeros_like(ids), torch.zeros_like(ids))
+    noised = Noised(ids.masked_fill(masked, 39), masked, torch.full((3,), 0.5), torch.full((3,), 2.0))
+    weights = Mdlm(weight="cart", cart_p=p).targets(batch, noised).weights_BL
+    assert torch.allclose(weights[masked], peer[f"cart/weight_p{p}"][masked], atol=1e-6)
+    assert (weights[~masked] == 0).all()
+
+
+@pytest.mark.parametrize("p", [0.0, 1.5, float("nan")])
+def test_a_cart_p_outside_its_range_is_refused(p):
+    with pytest.raises(ValueError, match=r"cart_p: .*outside"):
+        A2dShift(cart_p=p)
