@@ -34,6 +34,10 @@ def rnd1_register(register: Any) -> None:
 
     register.sampler("rnd1_entropy", "rnd1_plugins.samplers.rnd1_entropy:Rnd1Entropy")
     register.sampler("llada", "rnd1_plugins.samplers.llada:Llada")
+    register.sampler("dream", "rnd1_plugins.samplers.dream:Dream")
+    register.sampler("threshold", "rnd1_plugins.samplers.threshold:Threshold")
+    register.sampler("factor", "rnd1_plugins.samplers.factor:Factor")
+    register.sampler("left_to_right", "rnd1_plugins.samplers.left_to_right:LeftToRight")
 
     register.model("qwen3", "rnd1_plugins.models.qwen3:Qwen3")
     register.model("qwen3_moe", "rnd1_plugins.models.qwen3_moe:Qwen3Moe")

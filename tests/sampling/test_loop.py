@@ -7,9 +7,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rnd1_plugins.samplers.dream import Dream
+from rnd1_plugins.samplers.factor import Factor
+from rnd1_plugins.samplers.left_to_right import LeftToRight
 from rnd1_plugins.samplers.llada import Llada
 from rnd1_plugins.samplers.options import SamplerOptions
 from rnd1_plugins.samplers.rnd1_entropy import Rnd1Entropy
+from rnd1_plugins.samplers.threshold import Threshold
 
 from rnd1lib.errors import SamplingError
 from rnd1lib.kinds import Decision
@@ -25,6 +29,13 @@ SAMPLERS = {
     "random": Llada(steps=6, remasking="random", temperature=1.0),
     "random by quota": Llada(steps=6, remasking="random", parity="llada"),
     "rounded": Llada(steps=8, block_length=4, parity="dllm"),
+    "dream at random": Dream(steps=6, temperature=1.0),
+    "dream by margin": Dream(alg="topk_margin", block_length=4),
+    "dream in a drawn order": Dream(alg="entropy", steps=5, alg_temp=0.5),
+    "dream with its rounding": Dream(alg="maskgit_plus", steps=7, parity="dream"),
+    "threshold": Threshold(threshold=0.3, block_length=5),
+    "factor": Factor(factor=1.2),
+    "left to right": LeftToRight(),
 }
 PROMPTS = [[9, 8, 7, 6, 5, 4, 3, 2, 1], [11], [20, 21, 22, 23]]
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rnd1_plugins.samplers.options import SamplerOptions
+from rnd1_plugins.samplers.quota import even_quota
 from rnd1lib.diffusion.ranking import counts, ranks
 from rnd1lib.kinds import Decision, View
 
@@ -50,5 +51,4 @@ class Llada(SamplerOptions):
         """[B] positions to commit at this step."""
         if self.parity == "dllm":
             return torch.round(counts(view.sequence_N, len(view.ids_BL)) * (1 - view.stay_B)).long()
-        masked_B = view.masked_at_start_B
-        return masked_B // view.steps + (view.step < masked_B % view.steps)
+        return even_quota(view)
