@@ -8,10 +8,12 @@ import itertools
 import textwrap
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
-from typing import Any, NamedTuple
+from types import UnionType
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from rnd1lib.errors import PluginError
 from rnd1lib.kinds import KINDS, Kind
+from rnd1lib.kinds.component import NestedKind
 from rnd1lib.plugins import installed
 from rnd1lib.recipe.options import PluginMisfit, make
 from rnd1lib.registry import Registration, Registry, did_you_mean
@@ -91,7 +93,16 @@ def _info(registry: Registry, entry: Registration) -> ComponentInfo:
 
 
 def _type_name(hint: Any) -> str:
-    return hint if isinstance(hint, str) else hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+    """As it would be written in a source file: `A | None` for Optional[A], `a data component` for Component["data"]."""
+    if isinstance(hint, str):
+        return hint
+    if get_origin(hint) is Union or isinstance(hint, UnionType):
+        return " | ".join(map(_type_name, get_args(hint)))
+    if get_origin(hint) is Annotated:
+        return next((f"a {mark.kind} component" for mark in hint.__metadata__ if isinstance(mark, NestedKind)), str(hint))
+    if hint is type(None):
+        return "None"
+    return hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint).replace("typing.", "")
 
 
 def _default(option: Any) -> str:

@@ -21,6 +21,10 @@ def test_a_manual_entry_and_options_are_read_from_the_class():
     info = rnd1lib.components("noise")["noise"]["cosine"]
     assert info.summary == info.manual.splitlines()[0] and "\n" not in info.summary
     assert set(info.options) == {"variant", "eps"}
+    assert info.options["variant"].type == "Literal['md4', 'mdlm']"
+    nll, setting = rnd1lib.components("evaluator")["evaluator"]["nll"], rnd1lib.components("lr_groups")["lr_groups"]
+    assert nll.options["data"].type == "a data component | None"
+    assert setting["attention_first"].options["setting"].type == "Literal[1, 2, 3, 4] | None"
     assert info.options["eps"].type == "float" and info.options["eps"].default == "0.001" and info.options["eps"].doc
 
 

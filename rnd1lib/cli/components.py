@@ -22,12 +22,14 @@ def components(
         str | None, typer.Argument(metavar="[NAME]]", help="Show this component's manual entry and options.")
     ] = None,
 ) -> None:
-    """List the components by kind and package, or show one of them.
+    """List the components, or show one of them.
 
     Example: rnd1 components sampler rnd1_entropy
     """
     if kind is not None and kind not in KINDS:
-        raise UnknownName(f"no kind is called {kind!r}.{did_you_mean(kind, KINDS)} Kinds: {', '.join(KINDS)}.")
+        homes = [f"`rnd1 components {home} {kind}`" for home, names in rnd1lib.components().items() if kind in names]
+        meant = f" Did you mean {' or '.join(homes)}?" if homes else did_you_mean(kind, KINDS)
+        raise UnknownName(f"no kind is called {kind!r}.{meant} Kinds: {', '.join(KINDS)}.")
     found = rnd1lib.components(kind)
     if kind is not None and name is not None:
         installed().registry.find(kind, name)

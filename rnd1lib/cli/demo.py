@@ -77,7 +77,9 @@ def demo(
     quick: Annotated[bool, typer.Option("--quick", help="Few steps a run: does everything work here?")] = False,
     folder: Annotated[Path | None, typer.Option(help="A new folder; by default runs/demo, or runs/demo-2, ...")] = None,
 ) -> None:
-    """Train a tiny model, convert it, compare, sample, fill a gap and export, each step by a command that is printed.
+    """Go the whole way once, with a tiny model.
+
+    Train, convert, compare, sample, fill a gap and export, each step by a command that is printed.
 
     Example: rnd1 demo --quick
     """

@@ -17,7 +17,9 @@ GIB = 2**30
 
 
 def doctor() -> None:
-    """Look at versions, devices, plug-ins, cores and memory; leaves with 2 if something must be done.
+    """See whether this machine can train and sample.
+
+    Looks at versions, devices, plug-ins, cores and memory; leaves with 2 if something must be done.
 
     Example: rnd1 doctor
     """

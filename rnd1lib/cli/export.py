@@ -14,9 +14,9 @@ def export(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write; it must not exist.")],
     layout: Annotated[str, typer.Option(help="qwen3, qwen3_moe or rnd1.")],
 ) -> None:
-    """Write a model for transformers, and read it back to compare.
+    """Write a model for transformers.
 
-    The folder appears only after its logits were found equal to the model's.
+    It is read back and compared: the folder appears only after its logits were found equal to the model's.
 
     Example: rnd1 export runs/tiny-moe exported --layout qwen3_moe
     """

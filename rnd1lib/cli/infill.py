@@ -15,7 +15,9 @@ from rnd1lib.cli.prompts import parse_options, read_prompts, show, terminal_view
 def infill(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a run folder or a hub name.")],
     canvases: Annotated[list[str] | None, typer.Argument(metavar="[TEXT ...]", help="[[8]] is a gap of 8 tokens.")] = None,
-    file: Annotated[Path | None, typer.Option("--prompts", help="A file: a text a line, or .jsonl.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--prompts", help='A text a line; .jsonl: a text or {"prompt": text} a line.')
+    ] = None,
     sampler: Annotated[str, typer.Option(help="A sampler; `rnd1 components sampler` lists them.")] = "rnd1_entropy",
     steps: Annotated[int | None, typer.Option(help="Forward passes; one for each token by default.")] = None,
     option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="An option of the sampler.")] = None,
@@ -27,7 +29,9 @@ def infill(
     watch: Annotated[bool, typer.Option("--watch", help="Show the canvas being filled in, on stderr.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """Fill the gaps of texts, with what stands before and behind them in view. Ctrl-C gives back what is done.
+    """Fill the gaps of texts, with both sides in view.
+
+    Under torchrun the texts are split over the ranks; Ctrl-C gives back what is done.
 
     Example: rnd1 infill runs/demo/scp "for name in [[8]] return name"
     """

@@ -28,7 +28,9 @@ def show(
     overrides: Overrides = None,
     origins: Annotated[bool, typer.Option("--origins", help="Say of each value where it was set.")] = False,
 ) -> None:
-    """Print a recipe with all its layers merged. Values of the environment are not shown.
+    """Print a recipe with all its layers merged.
+
+    Values of the environment are not shown.
 
     Example: rnd1 recipe show tiny/dense --origins
     """
@@ -41,7 +43,9 @@ def check(
     overrides: Overrides = None,
     traceback: Annotated[bool, typer.Option("--traceback", help="Show where in the code a mistake was noticed.")] = False,
 ) -> None:
-    """Check a recipe to the last option, as `rnd1 train` does before it starts, and list every problem.
+    """Check a recipe and list every problem.
+
+    To the last option, as `rnd1 train` does before it starts.
 
     Example: rnd1 recipe check tiny/dense train.steps=20
     """
@@ -66,7 +70,7 @@ def diff(first: Name, second: Name) -> None:
 
 @recipe.command("list")
 def list_recipes() -> None:
-    """List the recipes that are shipped with rnd1lib and its plug-ins.
+    """List the recipes of rnd1lib and its plug-ins.
 
     Example: rnd1 recipe list
     """

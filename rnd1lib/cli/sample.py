@@ -14,8 +14,10 @@ from rnd1lib.cli.prompts import parse_options, read_prompts, show, terminal_view
 
 def sample(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a run folder or a hub name.")],
-    prompts: Annotated[list[str] | None, typer.Argument(metavar="[PROMPT ...]", help="Texts; - reads stdin.")] = None,
-    file: Annotated[Path | None, typer.Option("--prompts", help="A file: a prompt a line, or .jsonl.")] = None,
+    prompts: Annotated[list[str] | None, typer.Argument(metavar="[PROMPT ...]", help="Texts; - is all of stdin.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--prompts", help='A prompt a line; .jsonl: a text or {"prompt": text} a line.')
+    ] = None,
     max_new_tokens: Annotated[int, typer.Option(help="The most tokens that are written for each prompt.")] = 128,
     sampler: Annotated[str, typer.Option(help="A sampler; `rnd1 components sampler` lists them.")] = "rnd1_entropy",
     steps: Annotated[int | None, typer.Option(help="Forward passes; one for each token by default.")] = None,
@@ -28,7 +30,10 @@ def sample(
     watch: Annotated[bool, typer.Option("--watch", help="Show the canvas being filled in, on stderr.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """Continue texts. Under torchrun the prompts are split over the ranks; Ctrl-C gives back what is done.
+    """Continue texts.
+
+    Without a prompt the text is made from nothing. Under torchrun the prompts are split over the ranks; Ctrl-C gives back
+    what is done.
 
     Example: rnd1 sample runs/demo/scp "def read(self, " --max-new-tokens 48 --option temperature=0.7 --watch
     """

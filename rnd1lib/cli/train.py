@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -18,7 +19,9 @@ def train(
     fresh: Annotated[bool, typer.Option("--fresh", help="Refuse a run folder that already holds a run.")] = False,
     traceback: Annotated[bool, typer.Option("--traceback", help="Show where in the code a mistake was noticed.")] = False,
 ) -> None:
-    """Train a recipe; on a folder that holds its run, go on from the newest checkpoint.
+    """Train a recipe, or go on with its run.
+
+    On a folder that holds a run of this recipe it goes on from the newest checkpoint.
 
     Example: rnd1 train tiny/dense train.steps=20 run.folder=runs/first
     """
@@ -26,4 +29,5 @@ def train(
     for file in loaded.tree.get("plugins", []):
         print(f"plug-in file: {file}", file=sys.stderr)
     result = rnd1lib.train(loaded, fresh=fresh)
-    print(f"run folder: {result.folder}", file=sys.stderr)
+    if os.environ.get("RANK", "0") == "0":
+        print(f"run folder: {result.folder}", file=sys.stderr)

@@ -10,7 +10,6 @@ WARNINGS = (
     "DTensor random operators may not have complete support",  # our initial weights draw nothing from a DTensor
     "DTensor manual_seed\\(\\) may not have complete support",  # nor from its generator
     "torch.distributed is disabled, unavailable or uninitialized",  # one process reads a run's checkpoint
-    "To get the last learning rate computed by the scheduler",  # said when a schedule is restored
     "`torch.utils._pytree",  # torchtitan registers nodes by a name that torch has since changed
     "To get the last learning rate computed by the scheduler",  # torchtitan asks for it on a resume
 )
@@ -21,7 +20,6 @@ RECORDS = (
     "torch.distributed is already initialized",
     "ENV[TORCH_NCCL",  # settings of a library that a CPU run does not use
     "ENV[TORCH_FR",
-    "ENV[TORCH_NCCL_ASYNC_ERROR_HANDLING]",  # torchrun and torchtitan wish the same in two ways
 )
 
 LOGGERS = (

@@ -56,7 +56,8 @@ def test_doctor_says_ok_or_what_to_do(rnd1):
 
 
 @pytest.mark.parametrize(
-    "arguments", [("components", "nois"), ("components", "noise", "linaer"), ("recipe", "show", "tiny/dnese")]
+    "arguments",
+    [("components", "nois"), ("components", "noise", "linaer"), ("components", "cosine"), ("recipe", "show", "tiny/dnese")],
 )
 def test_a_wrong_name_is_a_sentence(rnd1, arguments):
     with pytest.raises(Exception, match="Did you mean") as error:
@@ -93,6 +94,12 @@ def test_train_and_check_report_alike_and_leave_nothing_behind(rnd1, command, tm
 def test_every_help_ends_with_an_example(rnd1, command):
     paragraphs = rnd1(*command.split(), "--help")
     assert f"Example: rnd1 {command}" in paragraphs
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("recipe", "--help")])
+def test_the_list_of_commands_cuts_no_sentence_in_a_narrow_terminal(arguments):
+    listed = CliRunner().invoke(command_line(), list(arguments), env={"COLUMNS": "80"}).stdout.partition("Commands:\n")[2]
+    assert "..." not in listed and listed.count(".\n") >= 4
 
 
 def test_a_mistake_leaves_with_2_and_a_sentence_on_stderr():
