@@ -1,6 +1,7 @@
 """A sampler that asks for much confidence at first and for less with every step."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -14,12 +15,18 @@ class FallingFloor:
     The floor falls evenly from `start` to 0, which it reaches at the last step: floor(k) = start (1 - (k + 1) / steps).
     """
 
+    parity: ClassVar[Parity | None] = None  # no option: there is no other program's rounding to copy
+
     steps: int | None = 16
+    """Forward passes in all, split evenly over the blocks; None: one for each token, or fewer where the rule allows."""
     block_length: int | None = None
+    """Blocks are filled from left to right; None: one block."""
     temperature: float = 0.0
+    """0 takes the best token; above, tokens are drawn from softmax(logits / temperature)."""
     top_k: int | None = None
+    """Only the k best tokens; None: all."""
     top_p: float | None = None
-    parity: Parity | None = None
+    """Only the smallest set of tokens that holds this much probability; None: all."""
     start: float = 0.9
     """The probability asked for before the first step, in [0, 1]."""
 
