@@ -38,6 +38,8 @@ def rnd1_register(register: Any) -> None:
     register.sampler("threshold", "rnd1_plugins.samplers.threshold:Threshold")
     register.sampler("factor", "rnd1_plugins.samplers.factor:Factor")
     register.sampler("left_to_right", "rnd1_plugins.samplers.left_to_right:LeftToRight")
+    register.sampler("ancestral", "rnd1_plugins.samplers.ancestral:Ancestral")
+    register.sampler("p2", "rnd1_plugins.samplers.p2:P2")
 
     register.model("qwen3", "rnd1_plugins.models.qwen3:Qwen3")
     register.model("qwen3_moe", "rnd1_plugins.models.qwen3_moe:Qwen3Moe")

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rnd1_plugins.samplers.ancestral import Ancestral
 from rnd1_plugins.samplers.dream import Dream
 from rnd1_plugins.samplers.factor import Factor
 from rnd1_plugins.samplers.left_to_right import LeftToRight
@@ -36,6 +37,7 @@ SAMPLERS = {
     "threshold": Threshold(threshold=0.3, block_length=5),
     "factor": Factor(factor=1.2),
     "left to right": LeftToRight(),
+    "ancestral": Ancestral(steps=9, temperature=1.0),
 }
 PROMPTS = [[9, 8, 7, 6, 5, 4, 3, 2, 1], [11], [20, 21, 22, 23]]
 
