@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from rnd1_plugins.evaluators.nll import HELD_OUT_SEED, Nll
+from rnd1_plugins.noise.cosine import Cosine
 from rnd1_plugins.noise.linear import Linear
 from rnd1_plugins.objectives.a2d_shift import A2dShift
 from rnd1_plugins.objectives.autoregressive import Autoregressive
@@ -14,14 +15,21 @@ from rnd1lib.diffusion import Draws, corrupt
 from rnd1lib.kinds import Batch
 
 WORDS, MASK, LENGTH = 11, 10, 16
-OBJECTIVES = [Mdlm(), A2dShift(), Autoregressive(), Mdlm(normalise="masked"), A2dShift(normalise="answer")]
+OBJECTIVES = [
+    Mdlm(),
+    A2dShift(),
+    Autoregressive(),
+    Mdlm(weight="mean"),
+    A2dShift(normalise="answer"),
+    Autoregressive(normalise="answer"),
+]
 
 
 class Table:
     """Logits that depend on the token at the row and on the position; knows of two batches of three rows."""
 
     def __init__(self, objective):
-        self.objective, self.noise, self.mask_token_id = objective, Linear(), MASK
+        self.objective, self.noise, self.mask_token_id = objective, Cosine(), MASK  # a noise that must play no part
         generator = torch.Generator().manual_seed(3)
         self.table_VV = torch.randn(WORDS, WORDS, generator=generator)
         self.place_LV = torch.randn(LENGTH, WORDS, generator=generator)
@@ -49,13 +57,13 @@ class Table:
 
 
 def plain(model, rows):
-    """Token by token: -log p(x) weighted, over the objective's count."""
+    """Token by token: -log p(x) / t, over the maskable tokens."""
     total = count = 0.0
     shift, kind = model.objective.shift, model.objective
     for first, batch in model.batches:
         if kind.corrupts:
             draws = Draws(seed=HELD_OUT_SEED, step=0, first_row=first, global_rows=rows)
-            noised = corrupt(batch, model.noise, draws, MASK)
+            noised = corrupt(batch, Linear(), draws, MASK)
             ids_BL, masked_BL = noised.ids_BL, noised.masked_BL
         else:
             ids_BL, masked_BL = batch.ids_BL, batch.maskable_BL
@@ -64,18 +72,16 @@ def plain(model, rows):
             logits_BLV[..., MASK] = -torch.inf
         log_probs_BLV = logits_BLV.log_softmax(-1)
         for b in range(3):
-            answer = float(batch.maskable_BL[b].sum())
-            count += {"maskable": answer, "masked": float(masked_BL[b].sum()), "rows": 1.0}[kind.counts]
+            count += float(batch.maskable_BL[b].sum())
             for i in range(LENGTH):
                 if masked_BL[b, i] and not (shift and batch.positions_BL[b, i] == 0):
-                    weight = float(noised.weight_B[b]) if kind.corrupts else 1.0
-                    weight /= answer if kind.counts == "rows" else 1.0
+                    weight = 1 / float(noised.t_B[b]) if kind.corrupts else 1.0
                     total -= weight * float(log_probs_BLV[b, i - shift, batch.ids_BL[b, i]])
     return total / count
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=repr)
-def test_it_is_the_plain_sum_over_the_objectives_count_and_the_same_on_every_call(objective):
+def test_it_is_the_plain_sum_whatever_the_recipes_weights_and_noise_and_the_same_on_every_call(objective):
     model, nll = Table(objective), Nll(rows=5)
     first = nll.evaluate(model, step=0)
     assert first == {"nll": pytest.approx(plain(model, 5), rel=1e-5)}
