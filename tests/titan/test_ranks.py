@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch.distributed as dist
 
+from rnd1lib.titan.ranks import _first_told
 from rnd1lib.titan.runner import _free_port
 
 pytestmark = pytest.mark.distributed
@@ -39,3 +41,11 @@ def test_a_call_that_broke_because_another_rank_failed_is_told_as_that_ranks_err
 
 def test_an_error_that_every_rank_has_is_every_ranks_own():
     assert all(said.startswith("PluginError 5 'mine' failed.") for said in both("both"))
+
+
+def test_an_error_stays_what_it_is_when_the_rank_that_holds_the_store_has_left():
+    class Gone:
+        def compare_set(self, *_):
+            raise dist.DistNetworkError("Connection reset by peer")
+
+    assert _first_told(Gone(), "key", "mine") == "mine"
