@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch.distributed as dist
 
@@ -58,12 +58,13 @@ def told_errors() -> Iterator[None]:
         raise
 
 
-def _first_told(store: dist.Store, key: str, mine: str) -> str:
+def _first_told(store: Any, key: str, mine: str) -> str:
     """What the first rank to fail told; ours where the rank that holds the store has left already."""
     try:
-        return store.compare_set(key, "", mine).decode()
+        told: bytes = store.compare_set(key, "", mine)
     except dist.DistError:
         return mine
+    return told.decode()
 
 
 def _broken_call(error: Rnd1Error) -> bool:
