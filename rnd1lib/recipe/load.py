@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from importlib import import_module
@@ -112,7 +113,7 @@ def _registry(files: Any, plugins: Plugins, problems: Problems) -> Registry:
     for index, file in enumerate(files):
         if "://" in file:
             problems.add(("plugins", index), f"plugins: {file!r} is no local file; a recipe fetches no code.")
-        elif not Path(file).is_file():
+        elif not os.path.isfile(file):  # noqa: PTH113 - Path's raises where a name is too long for any file
             problems.add(("plugins", index), f"plugins: there is no file {file!r}.")
         else:
             paths.append(Path(file))

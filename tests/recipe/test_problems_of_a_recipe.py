@@ -270,3 +270,8 @@ def test_whatever_a_key_is_set_to_the_recipe_loads_or_says_why(key, value):
         assert error.exit_code in (2, 5) and str(error)
     else:
         assert recipe.train.sequence_length == 256
+
+
+def test_a_plug_in_whose_name_no_file_can_have_is_told_as_missing(problems):
+    (found,) = problems("extends: tiny/dense\nplugins: ['${train}']\n", load=load_recipe)
+    assert "there is no file" in found
