@@ -40,10 +40,10 @@ def test_a_longer_run_goes_on_as_if_it_had_been_planned(run, tmp_path):
     assert losses(run("train.steps=8")) == whole
 
 
-def test_options_of_a_resumed_run_are_the_recipes(run, tmp_path):
-    run("run.stop_after=3", "titan.checkpoint.keep_latest_k=2")
-    result = run("titan.checkpoint.interval=2", "run.stop_after=6")
-    assert max(losses(result)) == 6
+def test_how_often_a_resumed_run_saves_is_the_new_recipes(run):
+    run("run.stop_after=3", "titan.checkpoint.interval=2")
+    result = run("titan.checkpoint.interval=5")
+    assert sorted(path.name for path in (result.folder / "checkpoints").iterdir()) == ["step-2", "step-3", "step-5", "step-6"]
 
 
 def test_another_recipe_on_the_same_folder_says_what_differs(run):
