@@ -11,6 +11,7 @@ from typing import Any
 
 from rnd1lib.errors import PluginError
 from rnd1lib.plugins import Plugins, installed
+from rnd1lib.recipe.composition import misfits as misfits_of_parts
 from rnd1lib.recipe.interpolation import interpolate
 from rnd1lib.recipe.layers import Layer, layers_of
 from rnd1lib.recipe.merge import merge
@@ -19,7 +20,7 @@ from rnd1lib.recipe.problems import Origin, Problems
 from rnd1lib.recipe.recipe import Components, Recipe
 from rnd1lib.recipe.sections import TimesSection, TrainSection
 from rnd1lib.recipe.structure import Structure
-from rnd1lib.registry import Registry, did_you_mean
+from rnd1lib.registry import Registry
 
 
 def load_recipe(path_or_name: str | Path, overrides: Iterable[str] = ()) -> Recipe:
@@ -50,23 +51,14 @@ class _Draft:
         self.components = Components(self.registry, self.structure.references)
 
     def check_components(self) -> None:
-        """Make every component once."""
+        """Make every component once, and hold them against each other."""
         made: dict[Any, Any] = {}
         for key, (kind, use, options) in self.structure.references.items():
             made[key], misfits = make(self.registry, kind, use, options)
             for misfit in misfits:
                 self.problems.add((*key, *misfit.key), misfit.message, plugin=isinstance(misfit, PluginMisfit))
-        objective, model = made.get(("objective",)), made.get(("model",))
-        if objective is not None and objective.corrupts and self.tree.get("noise") is None:
-            use = self.structure.references["objective",][1]
-            self.problems.add(("noise",), f"noise: missing. objective {use!r} corrupts, so it needs a noise schedule.")
-        section = self.structure.model
-        if model is not None and section and section.flavor is not None and section.flavor not in model.flavors:
-            known = ", ".join(model.flavors)
-            meant = did_you_mean(section.flavor, model.flavors)
-            self.problems.add(
-                ("model", "flavor"), f"model {section.use!r}: flavor: there is no {section.flavor!r}.{meant} Flavors: {known}."
-            )
+        for at, message in misfits_of_parts(made, self.structure):
+            self.problems.add(at, message)
 
     def check_titan(self) -> None:
         """Hold `titan:` against torchtitan's own config; its import takes some seconds, so only if there is something."""

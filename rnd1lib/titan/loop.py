@@ -102,6 +102,7 @@ class Loop:
             "masked": result.masked,
             "grad_norm": result.grad_norm,
             "lr": result.lr,
+            **result.figures,
             "seconds": round(seconds, 4),
             "tokens_per_second": round(result.tokens / seconds, 1),
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -43,13 +43,17 @@ class Diffusion(NamedTuple):
 
 
 class StepResult(NamedTuple):
-    """A finished step, equal on every rank. tokens: maskable ones of the global batch; masked: of them; lr: by group."""
+    """A finished step, equal on every rank. tokens: maskable ones of the global batch; masked: of them; lr: by group.
+
+    figures: what else this kind of step has to say, by its name in metrics.jsonl.
+    """
 
     loss: float
     grad_norm: float
     tokens: int
     masked: int
     lr: dict[str, float]
+    figures: Mapping[str, Any] = {}
 
 
 class NoLoss(BaseLoss):

@@ -38,4 +38,4 @@ class Annealing:
     def mask_mod(self, step: Tensor) -> "MaskMod":
         """kv <= q, or a draw below the step's rate."""
         rate = (step + 1) / self.steps
-        return lambda b, h, q, kv: (kv <= q) | (hash_uniform(self.seed, "annealing", step, q, kv) < rate)
+        return lambda b, h, q, kv: (kv <= q) | (hash_uniform(self.seed, "opened", step, q, kv) < rate)

@@ -1,0 +1,33 @@
+"""What a recipe's parts ask of each other: each pair that does not compose, in a sentence, before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rnd1lib.recipe.structure import Structure
+from rnd1lib.recipe.typed import Key
+from rnd1lib.registry import did_you_mean
+
+Misfit = tuple[Key, str]
+
+
+def misfits(made: Mapping[Key, Any], structure: Structure) -> Iterator[Misfit]:
+    """Key and sentence for each pair of choices that do not go together.
+
+    made: the components by their key in the recipe; None for one that could not be made. Reads attributes alone.
+    """
+    names = {key: use for key, (_, use, _) in structure.references.items()}
+    objective, model = made.get(("objective",)), made.get(("model",))
+    if objective is not None and objective.corrupts and structure.tree.get("noise") is None:
+        yield ("noise",), f"noise: missing. objective {names['objective',]!r} corrupts, so it needs a noise schedule."
+    if model is not None:
+        yield from _flavor(model, structure)
+
+
+def _flavor(model: Any, structure: Structure) -> Iterator[Misfit]:
+    section = structure.model
+    if section and section.flavor is not None and section.flavor not in model.flavors:
+        known = ", ".join(model.flavors)
+        meant = did_you_mean(section.flavor, model.flavors)
+        yield ("model", "flavor"), f"model {section.use!r}: flavor: there is no {section.flavor!r}.{meant} Flavors: {known}."
