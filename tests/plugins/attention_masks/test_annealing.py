@@ -29,7 +29,7 @@ def grid(mask, step, length):
 def test_annealing_sees_the_past_and_draws_the_rest_as_a_function_of_seed_step_and_place(step, steps, seed):
     seen = grid(Annealing(steps=steps, seed=seed), step, 12)
     for q, kv in [(0, 1), (3, 11), (10, 11), (5, 5), (11, 0)]:
-        drawn = hash_uniform(seed, "opened", , torch.tensor(q), torch.tensor(kv)) < (step + 1) / steps
+        drawn = hash_uniform(seed, "opened", step, torch.tensor(q), torch.tensor(kv)) < (step + 1) / steps
         assert seen[q, kv] == (kv <= q or bool(drawn))
     assert torch.equal(seen[:7, :7], grid(Annealing(steps=steps, seed=seed), step, 7))
 
