@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
+from rnd1lib.data.reading import whole_documents
 from rnd1lib.kinds import Data
 
 SHARE = 0.01
@@ -21,7 +22,7 @@ def held_out(data: Data) -> Callable[[str | Sequence[int]], bool]:
     if getattr(data, "endless", False):
         limit = int(SHARE * 2**256).to_bytes(32, "big")
         return lambda content: _digest(content) < limit
-    digests = sorted({_digest(document.content) for document in data.documents(0, 1) if len(document.content)})
+    digests = sorted({_digest(document.content) for document in whole_documents(data) if len(document.content)})
     chosen = frozenset(digests[: min(max(FEWEST, round(SHARE * len(digests))), len(digests) // 2)])
     return lambda content: _digest(content) in chosen
 

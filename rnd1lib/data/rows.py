@@ -20,7 +20,7 @@ from typing import Any
 from rnd1lib.data.packing import Packer, Row
 from rnd1lib.data.streams import Place, Read, Stream, windows
 from rnd1lib.errors import DataError
-from rnd1lib.kinds import Batch, Data, Document
+from rnd1lib.kinds import Batch, Data, Document, Skipped
 
 Content = str | Sequence[int]
 
@@ -121,6 +121,8 @@ class PackedRows:
     def _documents(self, stream: int, streams: int, cursor: Any) -> Iterator[Document]:
         """The documents that are meant: kept, and not empty."""
         for document in self._data.documents(stream, streams, cursor):
+            if isinstance(document, Skipped):
+                raise DataError(document.reason)
             if len(document.content) and self._keep(document.content):
                 yield document
 

@@ -13,12 +13,23 @@ class Document(NamedTuple):
     """One document and the place after it.
 
     content: text, or token ids. cursor: a small JSON value; an iterator made with it goes on behind this document.
-    maskable: with ids only, which of them may be masked (None: all).
+    maskable: with ids only, which of them may be masked (None: all). source: its name in a mixture, for the shares.
     """
 
     content: str | Sequence[int]
     cursor: Any
     maskable: Sequence[bool] | None = None
+    source: str | None = None
+
+
+class Skipped(NamedTuple):
+    """Stands in the place of a document that is broken, for the core to count, tell and weigh against `data.on_error`.
+
+    reason: a sentence that names file and line, and what is wrong there. cursor: as a document's.
+    """
+
+    reason: str
+    cursor: Any
 
 
 class Batch(NamedTuple):
@@ -38,9 +49,13 @@ class Batch(NamedTuple):
 class Data(Protocol):
     """A source of documents. It keeps no state: the core holds the cursors, packs, shuffles and resumes.
 
-    `streams` is a logical split that does not depend on the number of ranks. A class attribute `endless = True` says that
-    the documents cannot all be read beforehand (held-out documents are then chosen by a threshold on their hash).
+    `streams` is a logical split that does not depend on the number of ranks. An attribute `endless = True` says that the
+    documents cannot all be read beforehand (held-out documents are then chosen by a threshold on their hash). An attribute
+    `source_names` lists what `Document.source` may say: the tokens of each are then logged.
     """
 
-    def documents(self, stream: int, streams: int, cursor: Any = None) -> Iterator[Document]:
-        """The documents of one of `streams` disjoint parts, in a fixed order, from behind `cursor`."""
+    def documents(self, stream: int, streams: int, cursor: Any = None) -> Iterator[Document | Skipped]:
+        """The documents of one of `streams` disjoint parts, in a fixed order, from behind `cursor`.
+
+        Skipped: one document is broken. DataError: the source as a whole cannot be read.
+        """

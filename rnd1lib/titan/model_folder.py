@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rnd1lib.data import whole_documents
 from rnd1lib.errors import RecipeError
 from rnd1lib.models.facts import Facts
 from rnd1lib.models.folder import CONFIG, locate
@@ -96,6 +97,6 @@ def _mask_token_id(recipe: Recipe, start: Start, tokenizer: Tokenizer | None, vo
 
 
 def _trained(recipe: Recipe) -> Tokenizer:
-    documents = recipe.components.data.documents(0, 1)
+    documents = whole_documents(recipe.components.data)
     texts = (document.content for document in documents if isinstance(document.content, str))
     return train_tokenizer(texts, recipe.model.tokenizer["train"])

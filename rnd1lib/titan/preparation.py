@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch.distributed as dist
 
-from rnd1lib.data import PackedRows, held_out
+from rnd1lib.data import PackedRows, held_out, whole_documents
 from rnd1lib.diffusion import Times
 from rnd1lib.errors import DataError, RecipeError
 from rnd1lib.kinds import Batch, Build, Data
@@ -96,7 +96,7 @@ class Prepared:
             return None
         data = self.recipe.components.data
         is_held_out = held_out(data)
-        if not any(is_held_out(document.content) for document in data.documents(0, 1)):
+        if not any(is_held_out(document.content) for document in whole_documents(data)):
             raise DataError(
                 f"nll: {data!r} has fewer than two different documents, so that none can be held out. "
                 "Give the evaluator data of its own (evaluators.nll.data), or do without it (evaluators.nll=null)."
