@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rnd1lib.errors import RecipeError
 
 if TYPE_CHECKING:
     from rnd1lib.recipe.sections import TrainSection
+
+
+SPAN = re.compile(r"(\d+(?:\.\d*)?(?:[eE]\+?\d{1,2})?)\s*(%|tokens)")
+"""A length that is not a number of steps: 2%, 0.8e12 tokens."""
 
 
 class Batching(NamedTuple):
@@ -65,9 +71,68 @@ def steps(train: TrainSection, *, epoch_rows: int | None = None) -> int:
     return max(1, math.ceil(train.epochs * epoch_rows * train.sequence_length / train.batch_tokens))
 
 
-def warmup_steps(warmup: int | str, total: int) -> int:
-    """A number of steps, or a share of them: `2%`."""
-    return round(float(warmup.rstrip("% ")) / 100 * total) if isinstance(warmup, str) else warmup
+def span_fault(span: int | str) -> str | None:
+    """What is wrong with a length that is given in steps, in tokens or as a percentage; None if nothing is."""
+    if isinstance(span, int):
+        return f"{span} steps are less than none." if span < 0 else None
+    if SPAN.fullmatch(span):
+        return None
+    return f"{span!r} is neither a number of steps nor a percentage such as 2% nor tokens such as '8e9 tokens'."
+
+
+def span_steps(span: int | str, train: TrainSection, total: int) -> int:
+    """A length in steps: of tokens the nearest number, of a percentage its part of the `total` steps."""
+    if isinstance(span, int):
+        return span
+    number, unit = SPAN.fullmatch(span).groups()  # type: ignore[union-attr]  # sections.py has looked at it
+    return round(float(number) / 100 * total) if unit == "%" else round(float(number) / train.batch_tokens)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the schedule: `length` steps to `factor` of the peak learning rate, along `shape`."""
+
+    length: int
+    factor: float
+    shape: str
+
+
+def stages(train: TrainSection, total: int) -> list[Stage]:
+    """What follows the warm-up, of which the stage without a length takes what is left of the `total` steps.
+
+    RecipeError: two stages without a length, or more steps than the run has.
+    """
+    warmup = span_steps(train.warmup, train, total)
+    if not train.stages:
+        decays = train.schedule != "constant" and total > warmup
+        return [Stage(total - warmup, 0.0, train.schedule)] if decays else []
+    lengths = {name: span_steps(stage.length, train, total) for name, stage in train.stages.items() if stage.length is not None}
+    open_ended = [name for name in train.stages if name not in lengths]
+    rest = total - warmup - sum(lengths.values())
+    if len(open_ended) > 1:
+        raise RecipeError(f"train.stages: {' and '.join(open_ended)} have no length; one stage at most takes what is left.")
+    if rest < len(open_ended):
+        taken = ", ".join(f"{name} {length}" for name, length in {"warmup": warmup, **lengths}.items())
+        wanted = f", and {open_ended[0]} needs some" if open_ended else ""
+        raise RecipeError(f"train.stages: {taken} are {total - rest} steps of the run's {total}{wanted}.")
+    return [Stage(lengths.get(name, rest), stage.factor, stage.shape) for name, stage in train.stages.items()]
+
+
+def settled(train: TrainSection, total: int) -> dict[str, Any]:
+    """The keys of `train:` that are lengths, in steps: percentages and tokens are settled once, at a run's first start."""
+    lengths = {
+        name: {"length": None if stage.length is None else span_steps(stage.length, train, total)}
+        for name, stage in train.stages.items()
+    }
+    return {"warmup": span_steps(train.warmup, train, total)} | ({"stages": lengths} if lengths else {})
+
+
+def lr_scale(train: TrainSection) -> float:
+    """What the learning rates are multiplied by at this batch size."""
+    if train.lr_scaling is None:
+        return 1.0
+    ratio = train.batch_tokens / train.lr_scaling.reference_batch_tokens
+    return math.sqrt(ratio) if train.lr_scaling.rule == "sqrt" else ratio
 
 
 def _nearest_divisor(number: int, wanted: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rnd1lib.recipe.arithmetic import steps, warmup_steps
+from rnd1lib.recipe.arithmetic import steps
 from rnd1lib.recipe.load import read_recipe
 from rnd1lib.recipe.problems import origin_of, spelled
 from rnd1lib.recipe.recipe import Recipe
@@ -52,8 +52,8 @@ def differences(first: Any, second: Any, key: Key = ()) -> Iterator[Difference]:
 def resume_problems(recorded: Path, recipe: Recipe) -> list[str]:
     """Why `recipe` cannot go on with the run whose recipe.yaml is `recorded`, a sentence a difference; empty if it can.
 
-    May change: `run`, `callbacks`, `evaluators`, parts of `titan`, the number of ranks, more steps. A warm-up given as a
-    share is held against the steps of the first start, at which it was resolved.
+    May change: `run`, `callbacks`, `evaluators`, parts of `titan`, the number of ranks, more steps. What the first start
+    resolved, lengths given as shares of the run, is expected to be resolved in `recipe` (`Recipe.settle`).
     """
     before = read_recipe(recorded)
     changed = [
@@ -64,8 +64,6 @@ def resume_problems(recorded: Path, recipe: Recipe) -> list[str]:
     lengths = [difference for difference in changed if difference.key[0] == "train" and difference.key[1] in LENGTHS]
     if _longer(before, recipe):
         changed = [difference for difference in changed if difference not in lengths]
-    if before.train.epochs is None and warmup_steps(recipe.train.warmup, steps(before.train)) == before.train.warmup:
-        changed = [difference for difference in changed if difference.key != ("train", "warmup")]
     return [
         f"{spelled(key)}: {old} in the run, {new} now ({origin_of(recipe.origins, key)}). "
         + (

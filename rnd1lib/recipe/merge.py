@@ -23,7 +23,8 @@ KEYS = ("about", "plugins", *SLOTS, "train", "evaluators", "callbacks", "run", "
 def merge(layers: Iterable[Layer]) -> Layer:
     """Later layers win; lists are replaced (plugins joined); a changed `use` drops the options that stood below it.
 
-    Of `train.{steps, tokens, epochs}` the one set last stays. An entry of evaluators or callbacks that is null is gone.
+    Of `train.{steps, tokens, epochs}` the one set last stays. An entry of evaluators, callbacks or
+    `train.stages` that is null is gone.
     """
     tree: dict[str, Any] = {}
     origins: Origins = {}
@@ -35,6 +36,11 @@ def merge(layers: Iterable[Layer]) -> Layer:
             tree[group] = {name: entry for name, entry in tree[group].items() if entry is not None}
         elif group in tree and tree[group] is None:
             tree[group] = {}
+    train = tree.get("train")
+    if isinstance(train, dict) and isinstance(train.get("stages"), dict):
+        train["stages"] = {name: stage for name, stage in train["stages"].items() if stage is not None}
+    elif isinstance(train, dict) and "stages" in train and train["stages"] is None:
+        train["stages"] = {}
     return Layer({key: tree[key] for key in sorted(tree, key=_place)}, origins)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from rnd1lib.errors import RecipeError
 from rnd1lib.kinds import AttentionMask, Callback, Data, Evaluator, Kind, LrGroups, Model, Noise, Objective, Sampler
+from rnd1lib.recipe.arithmetic import settled
 from rnd1lib.recipe.options import make
 from rnd1lib.recipe.problems import Origins
 from rnd1lib.recipe.sections import Entry, ModelSection, RunSection, TrainSection
@@ -89,13 +90,15 @@ class Recipe:
         """A recipe file that loads to the same recipe; each value's origin is a comment behind it."""
         return to_yaml(self.written, self.origins if origins else None)
 
-    def settle(self, *, warmup: int) -> Recipe:
-        """The recipe with the warm-up in steps: a share is resolved once, at the first start of a run."""
+    def settle(self, total: int) -> Recipe:
+        """The recipe with its warm-up and stages in steps: shares of `total` steps, resolved at the first start of a run."""
+        lengths = settled(self.train, total)
+        stages = {name: replace(stage, length=lengths["stages"][name]["length"]) for name, stage in self.train.stages.items()}
         return replace(
             self,
-            train=replace(self.train, warmup=warmup),
-            tree=self.tree | {"train": self.tree["train"] | {"warmup": warmup}},
-            written=self.written | {"train": self.written["train"] | {"warmup": warmup}},
+            train=replace(self.train, warmup=lengths["warmup"], stages=stages),
+            tree=self.tree | {"train": _overlaid(self.tree["train"], lengths)},
+            written=self.written | {"train": _overlaid(self.written["train"], lengths)},
         )
 
     def plugins_lock(self) -> dict[str, str]:
@@ -107,3 +110,8 @@ class Recipe:
             | {owner.package: owner.version for owner in sorted(self.components.owners()) if owner.package not in files}
             | files
         )
+
+
+def _overlaid(tree: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    inner = {name: _overlaid(tree.get(name, {}), value) for name, value in values.items() if isinstance(value, dict)}
+    return {**tree, **values, **inner}

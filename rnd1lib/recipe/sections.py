@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rnd1lib.errors import RecipeError
-from rnd1lib.recipe.arithmetic import rows_of_batch
+from rnd1lib.recipe.arithmetic import rows_of_batch, span_fault, stages, steps
 
 LENGTHS = ("steps", "tokens", "epochs")
 CORE_KEYS = {
@@ -67,6 +66,40 @@ class TimesSection:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StageSection:
+    """`train.stages.NAME:` - a part of the learning-rate schedule, in the order of the file, behind the warm-up."""
+
+    length: int | str | None = None
+    """Steps, tokens (`0.8e12 tokens`) or a percentage of all steps; null, in one stage at most: what the others leave."""
+    factor: float = 1.0
+    """The learning rate at the stage's end, as a share of each group's peak."""
+    shape: Literal["constant", "linear", "cosine"] = "constant"
+    """How it gets there from the stage before: at once, in a straight line, or along half a cosine."""
+
+    def faults(self) -> Faults:
+        """key and sentence for each value out of bounds."""
+        if self.length is not None and (message := span_fault(self.length)):
+            yield "length", f"length: {message}"
+        if not 0 <= self.factor < math.inf:
+            yield "factor", f"factor: {self.factor} is not a share of 0 or more."
+
+
+@dataclass(frozen=True, kw_only=True)
+class LrScalingSection:
+    """`train.lr_scaling:` - learning rates that were found at another batch size, carried over to this one."""
+
+    rule: Literal["sqrt", "linear"] = "sqrt"
+    """lr * sqrt(B / B0) (the report, section 3.3), or lr * B / B0."""
+    reference_batch_tokens: int
+    """B0: the batch at which the learning rates of `lr_groups` hold."""
+
+    def faults(self) -> Faults:
+        """key and sentence for each value out of bounds."""
+        if self.reference_batch_tokens < 1:
+            yield "reference_batch_tokens", f"reference_batch_tokens: {self.reference_batch_tokens} is not a positive number."
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainSection:
     """`train:` - how long, on how much, how exactly."""
 
@@ -80,9 +113,13 @@ class TrainSection:
     sequence_length: int
     times: TimesSection = field(default_factory=TimesSection)
     warmup: int | str = "2%"
-    """Steps, or a percentage of all steps; linear."""
-    schedule: Literal["constant"] = "constant"
-    """After the warm-up."""
+    """Steps, tokens (`8e9 tokens`) or a percentage of all steps; linear."""
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """After the warm-up: as it is, or down to 0 at the end of the run."""
+    stages: dict[str, StageSection] = field(default_factory=dict)
+    """In place of `schedule`: the parts that follow the warm-up, by name, in order."""
+    lr_scaling: LrScalingSection | None = None
+    """null: the learning rates of `lr_groups` as they stand."""
     precision: Literal["float32", "bf16"] = "bf16"
     """Of the computation; master weights are float32."""
     recompute: Literal["none", "selective", "full"] = "none"
@@ -109,12 +146,21 @@ class TrainSection:
                 rows_of_batch(self.batch_tokens, self.sequence_length)
             except RecipeError as error:
                 yield "batch_tokens", str(error)
-        if isinstance(self.warmup, str) and not re.fullmatch(r"\d+(\.\d+)?\s*%", self.warmup):
-            yield "warmup", f"warmup: {self.warmup!r} is neither a number of steps nor a percentage such as 2%."
-        elif isinstance(self.warmup, int) and self.warmup < 0:
-            yield "warmup", f"warmup: {self.warmup} steps are less than none."
+        if message := span_fault(self.warmup):
+            yield "warmup", f"warmup: {message}"
+        elif len(given) == 1 and self.epochs is None and self.batch_tokens > 0:
+            yield from self._stage_faults()
         if not all(isinstance(beta, float) and 0 <= beta < 1 for beta in self.betas):
             yield "betas", f"betas: {list(self.betas)} do not lie in [0, 1)."
+
+    def _stage_faults(self) -> Faults:
+        if self.stages and self.schedule != "constant":
+            yield "schedule", f"schedule: {self.schedule} beside stages, which say it. Leave one of them out."
+        if not any(True for stage in self.stages.values() for _ in stage.faults()):
+            try:
+                stages(self, steps(self))
+            except RecipeError as error:
+                yield "stages", str(error).removeprefix("train.")
 
 
 @dataclass(frozen=True, kw_only=True)

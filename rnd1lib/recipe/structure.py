@@ -171,5 +171,7 @@ def _faults(section: Any) -> Iterator[tuple[Key, str]]:
         yield (name,), message
     for name in section.__dataclass_fields__:
         inner = getattr(section, name)
-        if hasattr(inner, "faults"):
-            yield from (((name, *at), f"{name}.{message}") for at, message in _faults(inner))
+        parts = {(name,): inner} | ({(name, key): part for key, part in inner.items()} if isinstance(inner, dict) else {})
+        for key, part in parts.items():
+            if hasattr(part, "faults"):
+                yield from (((*key, *at), f"{'.'.join(key)}.{message}") for at, message in _faults(part))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -42,17 +42,50 @@ def convert(cls: Any, values: Mapping[str, Any], word: str) -> tuple[dict[str, A
         if name not in values or values[name] == "???":
             if field.default is MISSING and field.default_factory is MISSING:
                 misfits.append(Misfit((name,), f"{name}: missing."))
-        elif is_dataclass(hints[name]) and isinstance(values[name], Mapping):
-            inner, faults = convert(hints[name], values[name], word)
-            misfits += [Misfit((name, *key), f"{name}.{message}") for key, message in faults]
+        elif (section := _dataclass(hints[name])) and isinstance(values[name], Mapping):
+            inner, faults = convert(section, values[name], word)
+            misfits += [_below(name, fault) for fault in faults]
             if not faults:
-                converted[name] = hints[name](**inner)
+                converted[name] = section(**inner)
+        elif (section := _dataclass_of_values(hints[name])) and isinstance(values[name], Mapping):
+            converted[name], faults = _several(section, values[name], word)
+            misfits += [_below(name, fault) for fault in faults]
         else:
             try:
                 converted[name] = _plain(OmegaConf.select(OmegaConf.merge(schema, {name: values[name]}), name))
             except (OmegaConfBaseException, ValueError, TypeError, OverflowError) as error:
                 misfits.append(Misfit((name,), f"{name}: {str(error).splitlines()[0].rstrip('.')}."))
     return converted, misfits
+
+
+def _dataclass(hint: Any) -> Any:
+    """The dataclass that a hint is, alone or beside None; else None."""
+    return None if get_origin(hint) is dict else next((each for each in (hint, *get_args(hint)) if is_dataclass(each)), None)
+
+
+def _dataclass_of_values(hint: Any) -> Any:
+    """The dataclass of a mapping's values; else None."""
+    return _dataclass(get_args(hint)[1]) if get_origin(hint) is dict else None
+
+
+def _several(cls: Any, values: Mapping[str, Any], word: str) -> tuple[dict[str, Any], list[Misfit]]:
+    """Each value as a `cls`; those that do not fit are left out."""
+    made: dict[str, Any] = {}
+    misfits: list[Misfit] = []
+    for name, value in values.items():
+        if not isinstance(value, Mapping):
+            known = ", ".join(field.name for field in fields(cls))
+            misfits.append(Misfit((name,), f"{name}: a mapping is expected, with the keys {known}."))
+            continue
+        inner, faults = convert(cls, value, word)
+        misfits += [_below(name, fault) for fault in faults]
+        if not faults:
+            made[name] = cls(**inner)
+    return made, misfits
+
+
+def _below(name: str, fault: Misfit) -> Misfit:
+    return Misfit((name, *fault.key), f"{name}.{fault.message}")
 
 
 def _plain(value: Any) -> Any:

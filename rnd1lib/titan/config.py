@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torchtitan.components.optimizer import LRSchedulersContainer
 from torchtitan.distributed.activation_checkpoint import FullAC, SelectiveAC
 
 from rnd1lib.titan.checkpoint import Checkpoints
 from rnd1lib.titan.groups import RecipeOptimizers, parameter_groups
 from rnd1lib.titan.loader import NoTokenizer, RowLoader
 from rnd1lib.titan.preparation import Prepared
+from rnd1lib.titan.schedule import Schedules
 from rnd1lib.titan.schema import titan_config
 from rnd1lib.titan.trainer import Diffusion, DiffusionTrainer, NoLoss
 
@@ -50,11 +50,7 @@ def trainer_config(recipe: Recipe, prepared: Prepared, folder: Path) -> Diffusio
             implementation="fused" if torch.accelerator.is_available() else "foreach",
             param_groups=parameter_groups(prepared.claims, betas=train.betas, eps=train.adam_eps),
         ),
-        "lr_scheduler": LRSchedulersContainer.Config(
-            warmup_steps=prepared.warmup,
-            total_steps=max(prepared.steps, prepared.warmup),  # a warm-up longer than the run is not squeezed into it
-            decay_ratio=0.0,
-        ),
+        "lr_scheduler": Schedules.Config(warmup=prepared.warmup, stages=prepared.stages),
         "checkpoint": Checkpoints.Config(**_fields(titan.checkpoint)),
         "activation_checkpoint": recompute() if recompute else None,
         "group_names": tuple(group.name for group, _ in prepared.claims if not group.frozen),

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from torch import nn
 from torchtitan.components.optimizer import OptimizersContainer, ParamGroupConfig
 
 from rnd1lib.errors import RecipeError
 from rnd1lib.kinds import Group
-from rnd1lib.models.weights import MASK_ROW, TABLE, parameters
+from rnd1lib.models.weights import MASK_ROW, TABLE
 
-SMALLEST_STEP = 3e-8  # half the distance of float32 numbers near 0.5; measured: 1e-8 moves 0.2 and below, not 0.3
 WRAPPERS = r"(?:(?:_checkpoint_wrapped_module|_orig_mod)\.)*"  # segments that recomputation and compilation put into names
 
 
@@ -75,22 +73,6 @@ def _exactly(parameters: Sequence[str]) -> str:
     """A pattern that finds these parameters under whatever wrappers, and no other."""
     names = (rf"\.{WRAPPERS}".join(map(re.escape, name.split("."))) for name in parameters)
     return f"^{WRAPPERS}(?:{'|'.join(names)})$"
-
-
-def group_table(claims: Sequence[Claim], network: nn.Module) -> list[str]:
-    """A line a group: how many parameters learn how fast, and where a rate is below what the weights can resolve."""
-    sizes = {name: parameter.numel() for name, parameter in parameters(network).items()}
-    lines = []
-    for group, names in claims:
-        count = sum(sizes[name] for name in names)
-        rate = "frozen" if group.frozen else f"lr {group.lr:.1e}, weight decay {group.weight_decay:g}"
-        note = (
-            ""
-            if group.frozen or not 0 < group.lr < SMALLEST_STEP
-            else (" (steps this small do not move float32 weights of 0.3 and above, such as norms; `rest: freeze` costs less)")
-        )
-        lines.append(f"group {group.name}: {count:,} parameters in {len(names)} tensors, {rate}{note}")
-    return lines
 
 
 class RecipeOptimizers(OptimizersContainer[Any]):

@@ -13,7 +13,7 @@ from torchtitan.distributed import utils as dist_utils
 
 from rnd1lib.errors import PluginError, Rnd1Error, Stopped
 from rnd1lib.models.run_folder import RunFolder
-from rnd1lib.titan.groups import group_table
+from rnd1lib.titan.group_table import show_groups
 from rnd1lib.titan.initial import load_initial_weights
 from rnd1lib.titan.preparation import Prepared
 from rnd1lib.titan.records import Records
@@ -62,11 +62,9 @@ class Loop:
         self.run_in_progress.step = trainer.step
         self.records.cut_back(trainer.step)
         self.records.status("running", step=trainer.step)
-        if dist.get_rank() == 0:
-            for line in group_table(self.prepared.claims, trainer.network):
-                print(line, file=sys.stderr)
-            if resumed:
-                print(f"resumed from step {trainer.step}, the newest whole checkpoint", file=sys.stderr, flush=True)
+        show_groups(self.prepared.claims, trainer.network)
+        if resumed and dist.get_rank() == 0:
+            print(f"resumed from step {trainer.step}, the newest whole checkpoint", file=sys.stderr, flush=True)
         self._tell("on_start")
         if not resumed:
             self._evaluate(every_one=True)

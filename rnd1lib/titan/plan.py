@@ -16,7 +16,7 @@ from rnd1lib.models.facts import read_facts
 from rnd1lib.models.folder import CONFIG, FACTS, locate, open_folder, read_json
 from rnd1lib.models.run_folder import RunFolder, is_run_folder
 from rnd1lib.models.weights import check_folder
-from rnd1lib.recipe.arithmetic import Batching, batching
+from rnd1lib.recipe.arithmetic import Batching, batching, lr_scale
 from rnd1lib.titan.groups import Claim, claim
 from rnd1lib.titan.model_folder import Start, decide, given_tokenizer, trains_tokenizer
 
@@ -85,10 +85,12 @@ def starting_point(recipe: Recipe) -> Start:
 
 
 def claims(recipe: Recipe, config: Mapping[str, Any]) -> list[Claim]:
-    """The learning-rate groups with the parameters that they claim of the network that `config` describes."""
+    """The groups, at this batch size's learning rates, with the parameters that they claim of `config`'s network."""
     components = recipe.components
     names = [source.parameter for source in components.model.tensors(config)]
-    return claim(components.lr_groups.groups(names), names, mask_row=components.objective.corrupts)
+    scale = lr_scale(recipe.train)
+    groups = [group._replace(lr=group.lr * scale) for group in components.lr_groups.groups(names)]
+    return claim(groups, names, mask_row=components.objective.corrupts)
 
 
 def local_rank() -> int:

@@ -17,7 +17,7 @@ from rnd1lib.models.facts import read_facts
 from rnd1lib.models.folder import CONFIG, read_json
 from rnd1lib.models.run_folder import RunFolder
 from rnd1lib.models.tokenizer import load_tokenizer
-from rnd1lib.recipe.arithmetic import Batching, steps, warmup_steps
+from rnd1lib.recipe.arithmetic import Batching, Stage, span_steps, stages, steps
 from rnd1lib.titan.groups import Claim, frozen_parameters
 from rnd1lib.titan.model_folder import write_model_folder
 from rnd1lib.titan.plan import Plan, claims
@@ -46,8 +46,8 @@ class Prepared:
 
     @property
     def settled_recipe(self) -> Recipe:
-        """The recipe as the run folder records it: a warm-up given as a share is settled at the first start."""
-        return self.recipe.settle(warmup=self.warmup) if isinstance(self.recipe.train.warmup, str) else self.recipe
+        """The recipe as the run folder records it: lengths given as shares are settled at the first start."""
+        return self.recipe.settle(self.steps)
 
     @property
     def batching(self) -> Batching:
@@ -83,10 +83,15 @@ class Prepared:
         train = self.recipe.train
         return steps(train, epoch_rows=self.packed.epoch_rows() if train.epochs is not None else None)
 
-    @cached_property
+    @property
     def warmup(self) -> int:
         """Steps of linear warm-up."""
-        return warmup_steps(self.recipe.train.warmup, self.steps)
+        return span_steps(self.recipe.train.warmup, self.recipe.train, self.steps)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """What follows the warm-up."""
+        return tuple(stages(self.recipe.train, self.steps))
 
     @cached_property
     def is_held_out(self) -> Callable[[Any], bool] | None:

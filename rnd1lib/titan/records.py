@@ -24,7 +24,7 @@ class Records:
     def __init__(self, folder: Path, *, writes: bool) -> None:
         self.folder, self.writes = folder, writes
         self._lock: IO[str] | None = None
-        self._step = 0
+        self._step, self._first_steps = 0, 0
 
     def take(self) -> None:
         """Makes the folder and takes it for this process. Rnd1Error if another one is at work in it."""
@@ -38,9 +38,11 @@ class Records:
             lock.close()  # and the status stays the other's
             raise Rnd1Error(f"{self.folder}: another process is training in this folder.") from None
         self._lock = lock
+        self._first_steps = read_first_steps(self.folder) or 0
 
-    def open(self, recipe: Recipe) -> None:
-        """Writes what the run is made of: recipe.yaml and plugins.lock."""
+    def open(self, recipe: Recipe, steps: int) -> None:
+        """Writes what the run is made of: recipe.yaml and plugins.lock. steps: its length, kept if this is its first start."""
+        self._first_steps = self._first_steps or steps
         if self.writes:
             replace_text(self.folder / RECIPE, recipe.to_yaml())
             replace_text(self.folder / PLUGINS, _json(recipe.plugins_lock()))
@@ -70,6 +72,7 @@ class Records:
         if self.writes and self._lock is not None:
             self._step = self._step if step is None else step
             state_of_run = {"state": state, "step": self._step, "exit_code": exit_code, "error": error}
+            state_of_run |= {"first_steps": self._first_steps}
             replace_text(self.folder / STATUS, _json(state_of_run))
 
 
@@ -82,6 +85,14 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
         except ValueError:
             continue
     return lines
+
+
+def read_first_steps(folder: Path) -> int | None:
+    """The length that the run had at its first start, against which shares of it were resolved; None where it is not known."""
+    try:
+        return int(json.loads((folder / STATUS).read_text(encoding="utf-8"))["first_steps"]) or None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def replace_text(path: Path, text: str) -> None:

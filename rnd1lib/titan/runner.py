@@ -21,13 +21,14 @@ from rnd1lib.models.denoiser import DiffusionLM
 from rnd1lib.models.loading import load_model
 from rnd1lib.models.run_folder import RunFolder
 from rnd1lib.recipe import read_recipe
+from rnd1lib.recipe.arithmetic import steps
 from rnd1lib.recipe.difference import resume_problems
 from rnd1lib.titan.config import trainer_config
 from rnd1lib.titan.loop import Loop
 from rnd1lib.titan.plan import plan_run
 from rnd1lib.titan.preparation import Prepared
 from rnd1lib.titan.ranks import on_every_rank, told_errors
-from rnd1lib.titan.records import LOCK, Records, read_metrics
+from rnd1lib.titan.records import LOCK, Records, read_first_steps, read_metrics
 from rnd1lib.titan.schema import titan_config
 from rnd1lib.titan.signals import StopSignals
 from rnd1lib.titan.trainer import DiffusionTrainer
@@ -64,7 +65,7 @@ def train(recipe: Recipe, *, fresh: bool = False) -> RunResult:
     with StopSignals() as signals, _process_group(recipe, folder), _records(folder.path) as records, told_errors():
         on_every_rank(records.take)
         prepared = Prepared(recipe, plan, folder)
-        records.open(prepared.settled_recipe)
+        records.open(prepared.settled_recipe, prepared.steps)
         trainer: DiffusionTrainer = trainer_config(recipe, prepared, folder.path).build()  # type: ignore[no-untyped-call]
         try:
             Loop(recipe, prepared, trainer, records, signals).run()
@@ -75,18 +76,24 @@ def train(recipe: Recipe, *, fresh: bool = False) -> RunResult:
 
 
 def _against_what_is_there(recipe: Recipe, folder: RunFolder, *, fresh: bool) -> Recipe:
-    """The recipe, with what the run's first start settled (a warm-up given as a share). RecipeError where it differs."""
+    """The recipe, with the lengths that the run's first start settled. RecipeError where it differs."""
     if folder.model.exists() and not (folder.recipe.is_file() or (folder.path / LOCK).is_file()):
         raise RecipeError(f"{folder.model}: is there already, and is no run's. Choose another run.folder.")
     if not folder.begun:
         return recipe
     if fresh:
         raise RecipeError(f"{folder.path}: holds a run. Choose another run.folder, or leave --fresh out to go on with it.")
+    recipe = recipe.settle(read_first_steps(folder.path) or _recorded_steps(folder))
     problems = resume_problems(folder.recipe, recipe)
     if problems:
         raise RecipeError([f"{folder.path}: holds the run of another recipe. {problem}" for problem in problems])
-    recorded = read_recipe(folder.recipe).train.warmup
-    return recipe.settle(warmup=int(recorded)) if isinstance(recipe.train.warmup, str) else recipe
+    return recipe
+
+
+def _recorded_steps(folder: RunFolder) -> int:
+    """The length of a run whose status.json is lost, when it was last started; one in epochs has none in its recipe."""
+    train = read_recipe(folder.recipe).train
+    return 1 if train.epochs is not None else steps(train)
 
 
 @contextmanager

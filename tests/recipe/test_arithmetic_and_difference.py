@@ -4,8 +4,9 @@ from hypothesis import strategies as st
 
 from rnd1lib.errors import RecipeError
 from rnd1lib.recipe import TrainSection, read_recipe
-from rnd1lib.recipe.arithmetic import batching, steps, warmup_steps
+from rnd1lib.recipe.arithmetic import Stage, batching, lr_scale, span_fault, span_steps, stages, steps
 from rnd1lib.recipe.difference import ABSENT, differences, resume_problems
+from rnd1lib.recipe.sections import LrScalingSection, StageSection
 
 
 def section(**values) -> TrainSection:
@@ -43,8 +44,47 @@ def test_steps_come_from_steps_tokens_or_epochs():
     assert steps(section(steps=None, epochs=1.5), epoch_rows=16) == 3
 
 
-def test_a_warm_up_is_steps_or_a_share_of_them():
-    assert [warmup_steps(warmup, 14901) for warmup in (7, "2%", "0.5 %", "100%")] == [7, 298, 75, 14901]
+def test_a_length_is_steps_tokens_or_a_share_of_the_run():
+    spans = (7, "2%", "0.5 %", "100%", "8192 tokens", "1e6tokens", "0.5e7 tokens")
+    assert [span_steps(span, section(), 14901) for span in spans] == [7, 298, 75, 14901, 4, 488, 2441]
+    assert all(span_fault(span) is None for span in spans)
+    assert all(span_fault(span) for span in (-1, "2 percent", "-1%", "8e9", "tokens", "1e999 tokens", "nan tokens", ""))
+
+
+def staged(**named):
+    return {name: StageSection(**stage) for name, stage in named.items()}
+
+
+def test_a_stage_without_a_length_takes_what_the_others_leave():
+    train = section(
+        steps=1000, warmup="2%", stages=staged(stable={}, lower={"length": 300, "factor": 0.25}, decay={"length": "10%"})
+    )
+    assert stages(train, 1000) == [Stage(580, 1.0, "constant"), Stage(300, 0.25, "constant"), Stage(100, 1.0, "constant")]
+    assert stages(section(steps=100, warmup=10, schedule="cosine"), 100) == [Stage(90, 0.0, "cosine")]
+    assert stages(section(steps=100, warmup=100, schedule="linear"), 100) == stages(section(), 10) == []
+
+
+@pytest.mark.parametrize(
+    ("named", "sentence"),
+    [
+        ({"a": {}, "b": {}}, "train.stages: a and b have no length; one stage at most takes what is left."),
+        ({"a": {"length": 80}, "b": {"length": "20%"}}, "warmup 10, a 80, b 20 are 110 steps of the run's 100."),
+        ({"a": {"length": 90}, "b": {}}, "warmup 10, a 90 are 100 steps of the run's 100, and b needs some."),
+    ],
+)
+def test_stages_that_do_not_fit_the_run_are_refused_with_the_sum(named, sentence):
+    with pytest.raises(RecipeError) as refusal:
+        stages(section(warmup=10, stages=staged(**named)), 100)
+    assert sentence in str(refusal.value)
+
+
+def test_the_learning_rate_follows_the_batch_by_the_square_root_or_in_a_line():
+    scaled = {rule: LrScalingSection(rule=rule, reference_batch_tokens=512) for rule in ("sqrt", "linear")}
+    assert {rule: lr_scale(section(batch_tokens=2048, lr_scaling=each)) for rule, each in scaled.items()} == {
+        "sqrt": 2.0,
+        "linear": 4.0,
+    }
+    assert lr_scale(section()) == 1.0
 
 
 def test_differences_are_told_key_by_key_and_types_count():
@@ -60,10 +100,9 @@ def test_differences_are_told_key_by_key_and_types_count():
 
 @pytest.fixture
 def recorded(tmp_path):
-    def of(name, *overrides, warmup=None):
-        recipe = read_recipe(name, overrides)
+    def of(name, *overrides):
         path = tmp_path / "recipe.yaml"
-        path.write_text((recipe if warmup is None else recipe.settle(warmup=warmup)).to_yaml())
+        path.write_text(read_recipe(name, overrides).settle(150).to_yaml())
         return path
 
     return of
@@ -105,10 +144,19 @@ def test_what_may_not_change_on_resume_is_told_key_by_key(recorded, override, se
     assert problem.startswith(sentence)
 
 
-def test_a_share_of_warm_up_is_held_against_the_first_starts_steps(recorded):
-    path = recorded("tiny/moe", "train.warmup=10%", warmup=15)
-    assert resume_problems(path, read_recipe("tiny/moe", ["train.warmup=10%", "train.steps=1000"])) == []
-    assert len(resume_problems(path, read_recipe("tiny/moe", ["train.warmup=20%", "train.steps=1000"]))) == 1
+STAGES = "train.stages={a: {factor: 1.0}, b: {length: 20%, factor: 0.1, shape: linear}}"
+
+
+def test_shares_are_held_against_the_first_starts_steps(recorded):
+    path = recorded("tiny/moe", "train.warmup=10%", STAGES)
+    longer = ["train.warmup=10%", "train.steps=1000", STAGES]
+    assert "length: 30" in path.read_text() and "warmup: 15" in path.read_text()
+    assert resume_problems(path, read_recipe("tiny/moe", longer).settle(150)) == []
+    assert len(resume_problems(path, read_recipe("tiny/moe", longer).settle(1000))) == 2
+    other = read_recipe("tiny/moe", [*longer, "train.stages.b.factor=0.2"]).settle(150)
+    assert resume_problems(path, other) == [
+        "train.stages.b.factor: 0.1 in the run, 0.2 now (command line). Choose another run.folder."
+    ]
 
 
 def test_epochs_may_grow(recorded):

@@ -175,7 +175,7 @@ def test_what_is_written_loads_to_the_same_recipe(write, name, origins):
 
 
 def test_settling_a_warm_up_changes_it_in_every_view():
-    recipe = read_recipe("rnd1/base").settle(warmup=298)
+    recipe = read_recipe("rnd1/base").settle(14902)
     assert recipe.train.warmup == recipe.tree["train"]["warmup"] == 298 and "warmup: 298" in recipe.to_yaml()
 
 

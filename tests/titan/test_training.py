@@ -25,7 +25,8 @@ def test_a_run_learns_and_writes_what_it_did(run):
     assert {"recipe.yaml", "plugins.lock", "status.json", "metrics.jsonl", "checkpoints", "model"} <= {
         p.name for p in folder.iterdir()
     }
-    assert json.loads((folder / "status.json").read_text()) == {"state": "done", "step": 12, "exit_code": 0, "error": None}
+    status = json.loads((folder / "status.json").read_text())
+    assert status == {"state": "done", "step": 12, "exit_code": 0, "error": None, "first_steps": 12}
     facts = json.loads((folder / "model/rnd1_config.json").read_text())
     assert (facts["shift"], facts["attention_mask"]) == (1, {"use": "bidirectional"})
     assert facts["mask_token_id"] == result.model().tokenizer.mask_token_id
