@@ -6,21 +6,28 @@ first row that still has room for it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
+from rnd1lib.data.encoding import Tokens
+from rnd1lib.errors import DataError
 from rnd1lib.kinds import Batch
 
 
 class Piece(NamedTuple):
-    """A document, or the part of a long one that fills a row: ids (int64) and which of them may be masked (bool), [N] each."""
+    """A document, or the part of a long one that fills a row: ids (int64) and which of them may be masked (bool), [N] each.
+
+    padding: so many of the ids, at the end, are end-of-text tokens that repeat the first one.
+    """
 
     ids_N: Tensor
     maskable_N: Tensor
+    padding: int = 0
 
 
 Row = list[Piece]
@@ -48,7 +55,8 @@ class Packer:
     """How documents become rows (spec: packing under the shift).
 
     Under shift 1 a start token stands before each document, and the first token of a document or piece has nothing that
-    could predict it, so it is not maskable. An end-of-text follows each document under either shift.
+    could predict it, so it is not maskable. An end-of-text follows each document under either shift; behind an answer
+    more of them may follow, which are learned as its words are (Nie et al. 2025, LLaDA, 2.3).
     """
 
     sequence_length: int
@@ -61,17 +69,39 @@ class Packer:
         if self.sequence_length < 2:
             raise ValueError(f"sequence_length: {self.sequence_length} is too short; a row has at least 2 places.")
 
-    def pieces(self, ids: Sequence[int], maskable: Sequence[bool] | None = None) -> list[Piece]:
-        """One document as pieces of at most a row, each a document of its own; its end-of-text may be masked."""
-        start = [self.start_token_id] if self.shift else []
-        ids_N = torch.tensor([*start, *ids, self.end_token_id])
-        maskable_N = torch.ones(len(ids_N), dtype=torch.bool)
-        if maskable is not None:
-            maskable_N[len(start) : -1] = torch.tensor(maskable, dtype=torch.bool)
+    def pieces(self, tokens: Tokens) -> list[Piece]:
+        """One document as pieces of at most a row, each a document of its own; its end-of-text may be masked.
+
+        A start or an end that the document brings itself is not doubled. DataError: it must not be split, and is too long.
+        """
+        framed = self._framed(tokens)
+        if tokens.pad_to is not None:
+            return [self._padded(framed, tokens.pad_to)]
+        parts = [slice(at, at + self.sequence_length) for at in range(0, len(framed.ids_N), self.sequence_length)]
+        return [self._unpredicted(Piece(framed.ids_N[part], framed.maskable_N[part])) for part in parts]
+
+    def _framed(self, tokens: Tokens) -> Tokens:
+        ids_N, maskable_N, _ = tokens
+        starts = int(self.shift and ids_N[:1].tolist() != [self.start_token_id])
+        ends = int(ids_N[-1:].tolist() != [self.end_token_id])
+        start_N, end_N = torch.full((starts,), self.start_token_id), torch.full((ends,), self.end_token_id)
+        return Tokens(torch.cat([start_N, ids_N, end_N]), torch.cat([start_N < 0, maskable_N, end_N >= 0]))
+
+    def _padded(self, framed: Tokens, pad_to: int | Literal["row"]) -> Piece:
+        length, room = len(framed.ids_N), self.sequence_length
+        if length > room:
+            raise DataError(
+                f"prompt and answer have {length} tokens, and a row has {room} places; an answer is not parted from its prompt."
+            )
+        padding = (room if pad_to == "row" else min(room, math.ceil(length / pad_to) * pad_to)) - length
+        ids_N = torch.cat([framed.ids_N, torch.full((padding,), self.end_token_id)])
+        maskable_N = torch.cat([framed.maskable_N, torch.ones(padding, dtype=torch.bool)])
+        return self._unpredicted(Piece(ids_N, maskable_N, padding))
+
+    def _unpredicted(self, piece: Piece) -> Piece:
         if self.shift:
-            maskable_N[:: self.sequence_length] = False
-        starts = range(0, len(ids_N), self.sequence_length)
-        return [Piece(*(part[start : start + self.sequence_length] for part in (ids_N, maskable_N))) for start in starts]
+            piece.maskable_N[0] = False
+        return piece
 
     def pack(self, pieces: Sequence[Piece]) -> list[Row]:
         """A window's pieces in as few rows as first-fit decreasing finds."""

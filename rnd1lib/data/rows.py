@@ -11,21 +11,19 @@ streams of its rows. Where ranks share a stream each packs it and passes over wh
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from functools import cached_property, partial
 from typing import Any
 
-from rnd1lib.data.packing import Packer, Row
+from rnd1lib.data.encoding import Encode, EncodeConversation, Encoding
+from rnd1lib.data.packing import Packer, Piece, Row
 from rnd1lib.data.streams import Place, Read, Stream, windows
 from rnd1lib.errors import DataError
 from rnd1lib.kinds import Batch, Data, Document, Skipped
 
-Content = str | Sequence[int]
 
-
-def everything(content: Content) -> bool:
+def everything(content: Any) -> bool:
     """Keeps each document."""
     return True
 
@@ -33,7 +31,8 @@ def everything(content: Content) -> bool:
 class PackedRows:
     """Rows of clean tokens from a data component: packed, shuffled within a window, resumable at any row.
 
-    encode: text to ids. streams: how many parts the documents are dealt into. start_token_id: under shift 1 it stands
+    encode: text to ids. encode_conversation: messages to the ids of prompt and answer, for data that hold conversations.
+    streams: how many parts the documents are dealt into. start_token_id: under shift 1 it stands
     before each document. keep: which documents are meant, by content (all). vocab_size, mask_token_id: ids that no document
     may hold. The documents start again when a stream is through; each pass shuffles otherwise.
 
@@ -43,8 +42,9 @@ class PackedRows:
     def __init__(
         self,
         data: Data,
-        encode: Callable[[str], Sequence[int]],
+        encode: Encode,
         *,
+        encode_conversation: EncodeConversation | None = None,
         sequence_length: int,
         streams: int,
         seed: int,
@@ -52,15 +52,15 @@ class PackedRows:
         start_token_id: int,
         end_token_id: int,
         pad_token_id: int,
-        keep: Callable[[Content], bool] | None = None,
+        keep: Callable[[Any], bool] | None = None,
         vocab_size: int | None = None,
         mask_token_id: int | None = None,
     ) -> None:
         if streams < 1:
             raise ValueError(f"streams: {streams} is too few; at least 1.")
-        self._data, self._encode, self._seed = data, encode, seed
+        self._data, self._seed = data, seed
         self._most_streams, self._keep = streams, keep or everything
-        self._vocab_size, self._mask_token_id = vocab_size, mask_token_id
+        self._tokens = Encoding(encode, encode_conversation, vocab_size, mask_token_id)
         self._packer = Packer(
             sequence_length=sequence_length,
             shift=shift,
@@ -71,6 +71,8 @@ class PackedRows:
         self._open: dict[int, Stream] = {}
         self._places: dict[int, Place] = {}
         self._next_row = 0
+        self.text_places = 0
+        """How many places of the rows that `batch` gave last hold text: neither padding nor what pads an answer."""
 
     @cached_property
     def streams(self) -> int:
@@ -89,7 +91,9 @@ class PackedRows:
         if first_row < self._next_row:
             raise ValueError(f"first_row: {first_row} lies before row {self._next_row}; rows are read forwards only.")
         self._next_row = first_row + rows
-        return self._packer.batch([self._row(number) for number in range(first_row, first_row + rows)])
+        read = [self._row(number) for number in range(first_row, first_row + rows)]
+        self.text_places = sum(len(piece.ids_N) - piece.padding for row in read for piece in row)
+        return self._packer.batch(read)
 
     def epoch_rows(self) -> int:
         """How many rows one pass over the documents packs to; reads and encodes all of them."""
@@ -128,23 +132,17 @@ class PackedRows:
 
     def _read(self, stream: int, cursor: Any) -> Iterator[Read]:
         for document in self._documents(stream, self.streams, cursor):
-            ids = self._ids(document)
-            if ids:
-                yield Read(self._packer.pieces(ids, document.maskable), document.cursor)
+            pieces = self._pieces(document)
+            if pieces:
+                yield Read(pieces, document.cursor)
 
-    def _ids(self, document: Document) -> list[int]:
-        ids = list(self._encode(document.content) if isinstance(document.content, str) else document.content)
-        beyond = math.inf if self._vocab_size is None else self._vocab_size
-        if ids and (min(ids) < 0 or max(ids) >= beyond or self._mask_token_id in ids):
-            position, token = next(
-                (position, token)
-                for position, token in enumerate(ids)
-                if token == self._mask_token_id or not 0 <= token < beyond
-            )
-            what = "the mask token, which no text may hold" if token == self._mask_token_id else f"not in [0, {beyond})"
+    def _pieces(self, document: Document) -> list[Piece]:
+        try:
+            tokens = self._tokens(document)
+            return self._packer.pieces(tokens) if len(tokens.ids_N) else []
+        except DataError as error:
             where = f"the document that ends at {json.dumps(document.cursor)}"
-            raise DataError(f"{self._data!r}: {where}: token {token} at position {position} is {what}.")
-        return ids
+            raise DataError(f"{self._data!r}: {where}: {error}") from error
 
 
 def merge_states(states: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

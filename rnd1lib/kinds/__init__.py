@@ -7,7 +7,7 @@ log-probabilities float32. `step` counts from 0. Nothing here imports torch.
 from rnd1lib.kinds.attention_mask import AttentionMask, Pattern
 from rnd1lib.kinds.callback import Callback, Run
 from rnd1lib.kinds.component import KINDS, Component, Kind
-from rnd1lib.kinds.data import Batch, Data, Document, Skipped
+from rnd1lib.kinds.data import Batch, Conversation, Data, Document, Skipped
 from rnd1lib.kinds.evaluator import Denoiser, Evaluator, ModelInTraining
 from rnd1lib.kinds.lr_groups import Group, LrGroups
 from rnd1lib.kinds.model import Build, Model, TensorSource
@@ -22,6 +22,7 @@ __all__ = [
     "Build",
     "Callback",
     "Component",
+    "Conversation",
     "Data",
     "Decision",
     "Denoiser",

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
+class Conversation(NamedTuple):
+    """What was said and, last of all, the answer that is to be learned; the model's chat template makes text of it.
+
+    messages: JSON objects with the texts `role` and `content`, and whatever else the template reads.
+    """
+
+    messages: tuple[Mapping[str, Any], ...]
+
+
 class Document(NamedTuple):
     """One document and the place after it.
 
-    content: text, or token ids. cursor: a small JSON value; an iterator made with it goes on behind this document.
-    maskable: with ids only, which of them may be masked (None: all). source: its name in a mixture, for the shares.
+    content: text, token ids, or a conversation of which only the answer may be masked. cursor: a small JSON value; an
+    iterator made with it goes on behind this document. maskable: with ids only, which of them may be masked (None: all).
+    source: its name in a mixture, for the shares.
+
+    pad_to: None for text, which is split where it is longer than a row. A prompt with its answer is not split, and has
+    end-of-text tokens behind it that are learned, up to a multiple of so many places or to the row's end.
     """
 
-    content: str | Sequence[int]
+    content: str | Sequence[int] | Conversation
     cursor: Any
     maskable: Sequence[bool] | None = None
     source: str | None = None
+    pad_to: int | Literal["row"] | None = None
 
 
 class Skipped(NamedTuple):

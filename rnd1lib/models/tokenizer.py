@@ -7,15 +7,19 @@ A folder is read as plain data: `tokenizer.json`, and for the special ids `token
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from rnd1lib.errors import ModelError
+from rnd1lib.errors import DataError, ModelError
+from rnd1lib.models.chat import PLAIN, ChatTemplate, Message
 
 SPECIAL = {"eos_token": "<|endoftext|>", "pad_token": "<|pad|>", "mask_token": "<|mask|>"}
 """The special tokens of a tokenizer that is trained here, in the order of their ids, which are the last three."""
@@ -49,6 +53,41 @@ class Tokenizer:
     def encode_document(self, text: str) -> list[int]:
         """A training text's ids: it may speak of `<|endoftext|>` or `<|mask|>`, and yet holds no such token."""
         return self._encode(text, names_are_text=True)
+
+    def encode_conversation(self, messages: Sequence[Message]) -> tuple[list[int], list[int]]:
+        """The ids of the prompt, all but the last message, and of the answer: apart, as they are when sampling.
+
+        The chat template's special tokens are tokens. DataError: a message names one, or the template refuses the messages.
+        """
+        named = self._special_name.search(json.dumps(list(messages), ensure_ascii=False)) if self._special_name else None
+        if named:
+            raise DataError(f"a message holds {named[0]!r}, which is the name of a special token.")
+        prompt, answer = self.chat_template.prompt_and_answer(messages)
+        return self.encode(prompt), self.encode(answer)
+
+    @cached_property
+    def chat_template(self) -> ChatTemplate:
+        """The tokenizer's own, or a plain one. ModelError: it is broken."""
+        source = self.config.get("chat_template") or PLAIN
+        if isinstance(source, list):  # several, by name
+            named = {entry.get("name"): entry.get("template") for entry in source if isinstance(entry, Mapping)}
+            source = named.get("default")
+        if not isinstance(source, str):
+            raise ModelError("The tokenizer's chat_template is no text.")
+        ids = {role: getattr(self, f"{role}_id") for role in ROLES}
+        names = {role: self.tokens.id_to_token(token) for role, token in ids.items() if token is not None}
+        return ChatTemplate(source, {role: name for role, name in names.items() if name is not None})
+
+    @cached_property
+    def vocabulary_sha256(self) -> str:
+        """What ids mean, as a hash: two tokenizers that agree on every id have the same one."""
+        vocabulary = self.tokens.get_vocab(with_added_tokens=True)
+        return sha256(json.dumps(sorted(vocabulary.items(), key=lambda item: item[1])).encode()).hexdigest()
+
+    @cached_property
+    def _special_name(self) -> re.Pattern[str] | None:
+        names = [token.content for token in self.tokens.get_added_tokens_decoder().values() if token.special]
+        return re.compile("|".join(map(re.escape, names))) if names else None
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, special tokens by their names; ids beyond the vocabulary have no text."""

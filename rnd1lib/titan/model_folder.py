@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rnd1lib.data import whole_documents
 from rnd1lib.errors import RecipeError
+from rnd1lib.kinds import Conversation, Document
 from rnd1lib.models.facts import Facts
 from rnd1lib.models.folder import CONFIG, locate
 from rnd1lib.models.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
@@ -97,6 +98,12 @@ def _mask_token_id(recipe: Recipe, start: Start, tokenizer: Tokenizer | None, vo
 
 
 def _trained(recipe: Recipe) -> Tokenizer:
-    documents = whole_documents(recipe.components.data)
-    texts = (document.content for document in documents if isinstance(document.content, str))
+    texts = (text for document in whole_documents(recipe.components.data) for text in _texts(document))
     return train_tokenizer(texts, recipe.model.tokenizer["train"])
+
+
+def _texts(document: Document) -> list[str]:
+    """What a tokenizer can learn from: a text, or what was said; token ids have none."""
+    if isinstance(document.content, Conversation):
+        return [message["content"] for message in document.content.messages]
+    return [document.content] if isinstance(document.content, str) else []

@@ -139,6 +139,7 @@ class Prepared:
         return PackedRows(
             data,
             _no_tokenizer if self.tokenizer is None else self.tokenizer.encode_document,
+            encode_conversation=_no_tokenizer if self.tokenizer is None else self.tokenizer.encode_conversation,
             sequence_length=self.recipe.train.sequence_length,
             streams=streams,
             seed=self.recipe.train.seed,
@@ -152,5 +153,5 @@ class Prepared:
         )
 
 
-def _no_tokenizer(text: str) -> list[int]:
+def _no_tokenizer(_: Any) -> Any:
     raise RecipeError("model.tokenizer: missing. The data are texts, and there is no tokenizer beside model.init.")

@@ -5,7 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rnd1lib.data.encoding import Tokens
 from rnd1lib.data.packing import Packer, first_fit_decreasing
+from rnd1lib.errors import DataError
 
 START, END, PAD = 900, 901, 902
 
@@ -14,9 +16,14 @@ def packer(length, shift):
     return Packer(sequence_length=length, shift=shift, start_token_id=START, end_token_id=END, pad_token_id=PAD)
 
 
+def pieces(packer, ids, maskable=None, pad_to=None):
+    maskable = [True] * len(ids) if maskable is None else maskable
+    return packer.pieces(Tokens(torch.tensor(ids), torch.tensor(maskable), pad_to))
+
+
 def laid_out(documents, length, shift):
     packing = packer(length, shift)
-    return packing.batch(packing.pack([piece for ids in documents for piece in packing.pieces(ids)]))
+    return packing.batch(packing.pack([piece for ids in documents for piece in pieces(packing, ids)]))
 
 
 def runs(row):
@@ -38,34 +45,57 @@ def test_the_first_row_with_room_takes_the_longest_item_left():
 
 
 def test_under_shift_1_a_start_stands_before_and_an_end_behind_a_document():
-    (piece,) = packer(8, 1).pieces([1, 2, 3])
+    (piece,) = pieces(packer(8, 1), [1, 2, 3])
     assert piece.ids_N.tolist() == [START, 1, 2, 3, END]
     assert piece.maskable_N.tolist() == [False, True, True, True, True]
 
 
 def test_under_shift_0_there_is_no_start_and_all_is_maskable():
-    (piece,) = packer(8, 0).pieces([1, 2, 3])
+    (piece,) = pieces(packer(8, 0), [1, 2, 3])
     assert piece.ids_N.tolist() == [1, 2, 3, END]
     assert piece.maskable_N.all()
 
 
 def test_a_long_document_is_split_its_first_piece_has_the_start_and_its_last_the_end():
-    pieces = packer(4, 1).pieces(list(range(1, 9)))
-    assert [piece.ids_N.tolist() for piece in pieces] == [[START, 1, 2, 3], [4, 5, 6, 7], [8, END]]
-    assert [piece.maskable_N.tolist() for piece in pieces] == [[False, True, True, True]] * 2 + [[False, True]]
-    assert [piece.ids_N.tolist() for piece in packer(4, 0).pieces(list(range(1, 5)))] == [[1, 2, 3, 4], [END]]
+    split = pieces(packer(4, 1), list(range(1, 9)))
+    assert [piece.ids_N.tolist() for piece in split] == [[START, 1, 2, 3], [4, 5, 6, 7], [8, END]]
+    assert [piece.maskable_N.tolist() for piece in split] == [[False, True, True, True]] * 2 + [[False, True]]
+    assert [piece.ids_N.tolist() for piece in pieces(packer(4, 0), list(range(1, 5)))] == [[1, 2, 3, 4], [END]]
 
 
 def test_a_document_that_just_fits_a_row_is_one_piece():
-    assert len(packer(8, 1).pieces([5] * 6)) == 1
-    assert len(packer(8, 1).pieces([5] * 7)) == 2
+    assert len(pieces(packer(8, 1), [5] * 6)) == 1
+    assert len(pieces(packer(8, 1), [5] * 7)) == 2
 
 
 def test_a_documents_own_maskable_is_kept_and_its_end_is_learned():
-    (piece,) = packer(8, 1).pieces([1, 2, 3], [False, False, True])
+    (piece,) = pieces(packer(8, 1), [1, 2, 3], [False, False, True])
     assert piece.maskable_N.tolist() == [False, False, False, True, True]
-    (piece,) = packer(8, 0).pieces([1, 2, 3], [True, False, True])
+    (piece,) = pieces(packer(8, 0), [1, 2, 3], [True, False, True])
     assert piece.maskable_N.tolist() == [True, False, True, True]
+
+
+def test_an_answer_is_padded_with_ends_that_are_learned_up_to_a_multiple_or_the_row():
+    for pad_to, length in ((1, 6), (4, 8), (7, 7), (64, 16), ("row", 16)):
+        (piece,) = pieces(packer(16, 1), [1, 2, 3, 4], [False, False, True, True], pad_to)
+        assert piece.ids_N.tolist() == [START, 1, 2, 3, 4] + [END] * (length - 5)
+        assert piece.maskable_N.tolist() == [False] * 3 + [True] * (length - 3)
+        assert piece.padding == length - 6
+
+
+def test_an_answer_that_does_not_fit_a_row_with_its_prompt_is_refused_and_not_split():
+    (piece,) = pieces(packer(8, 1), [5] * 6, [False] * 5 + [True], 64)
+    assert piece.ids_N.tolist() == [START, *[5] * 6, END]
+    with pytest.raises(DataError, match="prompt and answer have 9 tokens, and a row has 8 places"):
+        pieces(packer(8, 1), [5] * 7, [False] * 5 + [True] * 2, 64)
+
+
+def test_a_start_and_an_end_that_the_document_brings_are_not_doubled():
+    (piece,) = pieces(packer(8, 1), [START, 1, 2, END], [False, False, True, True], 1)
+    assert piece.ids_N.tolist() == [START, 1, 2, END]
+    assert piece.maskable_N.tolist() == [False, False, True, True]
+    (piece,) = pieces(packer(8, 0), [START, 1, END])
+    assert piece.ids_N.tolist() == [START, 1, END]
 
 
 @given(
