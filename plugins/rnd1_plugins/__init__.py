@@ -49,6 +49,7 @@ def rnd1_register(register: Any) -> None:
     register.data("jsonl", "rnd1_plugins.data.jsonl:Jsonl")
 
     register.evaluator("nll", "rnd1_plugins.evaluators.nll:Nll")
+    register.evaluator("moved", "rnd1_plugins.evaluators.moved:Moved")
 
     register.callback("console", "rnd1_plugins.callbacks.console:Console")
     register.callback("tensorboard", "rnd1_plugins.callbacks.tensorboard:Tensorboard")

@@ -49,10 +49,16 @@ class ModelInTraining(Denoiser, Protocol):
     def sum(self, values: Tensor) -> Tensor:
         """The sum over the ranks."""
 
+    def moved(self) -> dict[str, float]:
+        """GROUP_rms and GROUP_max of |w - w0|; for an evaluator that says `from_the_beginning`, else empty."""
+
 
 @runtime_checkable
 class Evaluator(Protocol):
-    """Measures a model; its data are its options. Called on every rank."""
+    """Measures a model; its data are its options. Called on every rank.
+
+    A class attribute `from_the_beginning = True` asks the core to remember the weights that the run began with.
+    """
 
     def evaluate(self, model: ModelInTraining, *, step: int) -> dict[str, float]:
         """Figures by name, equal on every rank; step counts the finished ones."""

@@ -15,6 +15,7 @@ from rnd1lib.errors import PluginError, Rnd1Error, Stopped
 from rnd1lib.models.run_folder import RunFolder
 from rnd1lib.titan.group_table import show_groups
 from rnd1lib.titan.initial import load_initial_weights
+from rnd1lib.titan.moved import Beginning
 from rnd1lib.titan.preparation import Prepared
 from rnd1lib.titan.records import Records
 from rnd1lib.titan.running import RunInProgress, RunningModel
@@ -34,6 +35,7 @@ class Loop:
         self.recipe, self.prepared, self.trainer = recipe, prepared, trainer
         self.records, self.signals = records, signals
         self.saved_step = -1
+        self.beginning: Beginning | None = None
         self.last_step = min(prepared.steps, recipe.run.stop_after or prepared.steps)
         self.run_in_progress = RunInProgress(
             steps=prepared.steps, folder=records.folder, recipe=recipe.tree, make_model=self._model
@@ -53,12 +55,15 @@ class Loop:
 
     def _start(self) -> None:
         trainer = self.trainer
+        evaluators = self.recipe.components.evaluators.values()
+        if any(getattr(evaluator, "from_the_beginning", False) for evaluator in evaluators):
+            self._load_initial_weights()
+            self.beginning = Beginning(trainer.network, self.prepared.claims)
         resumed = trainer.checkpointer.load(step=trainer.config.checkpoint.load_step)
         if resumed:
             self.saved_step = trainer.step
-        else:
-            sources = self.recipe.components.model.tensors(self.prepared.model_config)
-            load_initial_weights(trainer.network, self.prepared.plan.start, sources, self.recipe.model.mask_row)
+        elif self.beginning is None:
+            self._load_initial_weights()
         self.run_in_progress.step = trainer.step
         self.records.cut_back(trainer.step)
         self.records.status("running", step=trainer.step)
@@ -68,6 +73,10 @@ class Loop:
         self._tell("on_start")
         if not resumed:
             self._evaluate(every_one=True)
+
+    def _load_initial_weights(self) -> None:
+        sources = self.recipe.components.model.tensors(self.prepared.model_config)
+        load_initial_weights(self.trainer.network, self.prepared.plan.start, sources, self.recipe.model.mask_row)
 
     def _steps(self) -> None:
         trainer = self.trainer
@@ -135,6 +144,7 @@ class Loop:
             self.trainer.network,
             objective=components.objective,
             held_out_batches=prepared.held_out_batches,
+            beginning=self.beginning,
             config=config,
             shift=components.objective.shift,
             mask_token_id=prepared.facts.mask_token_id,

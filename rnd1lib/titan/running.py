@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rnd1lib.kinds import Batch, Objective
 from rnd1lib.models.denoiser import DiffusionLM
+from rnd1lib.titan.moved import Beginning
 
 HeldOutBatches = Callable[[int, Any], list[tuple[int, Batch]]]
 """(rows, data or None) -> this rank's micro-batches with the number of their first row."""
@@ -20,9 +21,17 @@ HeldOutBatches = Callable[[int, Any], list[tuple[int, Batch]]]
 class RunningModel(DiffusionLM):
     """The model in the middle of its run. Every rank holds a part of it, so every rank makes the same calls."""
 
-    def __init__(self, network: nn.Module, *, objective: Objective, held_out_batches: HeldOutBatches, **facts: Any) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        objective: Objective,
+        held_out_batches: HeldOutBatches,
+        beginning: Beginning | None = None,
+        **facts: Any,
+    ) -> None:
         super().__init__(network, **facts)
-        self.objective, self._held_out_batches = objective, held_out_batches
+        self.objective, self._held_out_batches, self._beginning = objective, held_out_batches, beginning
 
     def held_out(self, rows: int, data: Any = None) -> Iterator[tuple[int, Batch]]:
         """This rank's share of the held-out rows, micro-batch by micro-batch; see `ModelInTraining`."""
@@ -34,6 +43,10 @@ class RunningModel(DiffusionLM):
         summed = values.to(self.device)
         dist.all_reduce(summed)
         return summed.cpu()
+
+    def moved(self) -> dict[str, float]:
+        """How far each group's weights have moved; empty where the recipe has no evaluator that asks for it."""
+        return self._beginning.moved() if self._beginning else {}
 
 
 @dataclass
