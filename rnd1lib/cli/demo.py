@@ -155,5 +155,5 @@ def write_page(folder: Path, samples: dict[str, str], commands: list[str]) -> No
 def losses_and_bounds(folder: Path) -> tuple[list[float], list[tuple[int, float]]]:
     """The loss of every step of a run, and (finished steps, held-out bound) wherever it was measured."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    losses = [line["loss"] for line in lines if "loss" in line]
+    losses = [line["loss"] for line in lines if line.get("loss") is not None]
     return losses, [(line["step"], line["nll"]) for line in lines if line.get("evaluator") == "nll"]

@@ -37,7 +37,10 @@ class Callback:
         """Before the first step, or the first one after a resume."""
 
     def on_step(self, run: Run, metrics: Mapping[str, Any]) -> None:
-        """After every `every`-th step: the line that goes to metrics.jsonl."""
+        """After every `every`-th step: the line that goes to metrics.jsonl.
+
+        Where the step was passed over, `skipped` is True, and `loss` or `grad_norm`, whichever was not finite, is None.
+        """
 
     def on_evaluation(self, run: Run, name: str, metrics: Mapping[str, float]) -> None:
         """After the evaluator that the recipe calls `name`: its figures."""

@@ -18,7 +18,7 @@ from rnd1lib.recipe.merge import merge
 from rnd1lib.recipe.options import PluginMisfit, make
 from rnd1lib.recipe.problems import Origin, Problems
 from rnd1lib.recipe.recipe import Components, Recipe
-from rnd1lib.recipe.sections import TimesSection, TrainSection
+from rnd1lib.recipe.sections import INNER, TrainSection
 from rnd1lib.recipe.structure import Structure
 from rnd1lib.registry import Registry
 
@@ -89,8 +89,10 @@ class _Draft:
 def _defaults() -> Layer:
     """The core's own defaults as the lowest layer, so that interpolation, `show` and the run folder see them."""
     train: dict[str, Any] = {field.name: field.default for field in fields(TrainSection) if field.default is not MISSING}
-    train |= {"betas": list(train["betas"]), "times": {field.name: field.default for field in fields(TimesSection)}}
-    keys = [("train",), ("run",), *(("train", name) for name in train), *(("train", "times", name) for name in train["times"])]
+    inner = {name: {field.name: field.default for field in fields(section)} for name, section in INNER.items()}
+    train |= {"betas": list(train["betas"]), **inner}
+    keys = [("train",), ("run",), *(("train", name) for name in train)]
+    keys += [("train", name, key) for name, values in inner.items() for key in values]
     return Layer({"train": train, "run": {}}, dict.fromkeys(keys, Origin("default")))
 
 

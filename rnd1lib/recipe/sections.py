@@ -100,6 +100,19 @@ class LrScalingSection:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NonFiniteSection:
+    """`train.non_finite:` - what becomes of a step whose loss or gradient norm is not finite. It moves no weight."""
+
+    skip: int = 2
+    """So many in a row are passed over, each batch kept in `non_finite/`; one more ends the run with exit code 3."""
+
+    def faults(self) -> Faults:
+        """key and sentence for each value out of bounds."""
+        if self.skip < 0:
+            yield "skip", f"skip: {self.skip} steps are less than none."
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainSection:
     """`train:` - how long, on how much, how exactly."""
 
@@ -130,6 +143,7 @@ class TrainSection:
     """The largest gradient norm."""
     betas: tuple[float, float] = (0.9, 0.95)
     adam_eps: float = 1e-8
+    non_finite: NonFiniteSection = field(default_factory=NonFiniteSection)
     seed: int = 0
 
     def faults(self) -> Faults:
@@ -161,6 +175,10 @@ class TrainSection:
                 stages(self, steps(self))
             except RecipeError as error:
                 yield "stages", str(error).removeprefix("train.")
+
+
+INNER: dict[str, type[Any]] = {"times": TimesSection, "non_finite": NonFiniteSection}
+"""The sections inside `train:`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,6 +54,7 @@ def trainer_config(recipe: Recipe, prepared: Prepared, folder: Path) -> Diffusio
         "checkpoint": Checkpoints.Config(**_fields(titan.checkpoint)),
         "activation_checkpoint": recompute() if recompute else None,
         "group_names": tuple(group.name for group, _ in prepared.claims if not group.frozen),
+        "skip_non_finite": train.non_finite.skip,
         "diffusion": Diffusion(
             objective=components.objective,
             noise=components.noise,

@@ -17,7 +17,7 @@ from rnd1lib.titan.group_table import show_groups
 from rnd1lib.titan.initial import load_initial_weights
 from rnd1lib.titan.moved import Beginning
 from rnd1lib.titan.preparation import Prepared
-from rnd1lib.titan.records import Records
+from rnd1lib.titan.records import Records, finite
 from rnd1lib.titan.running import RunInProgress, RunningModel
 from rnd1lib.titan.signals import StopSignals
 from rnd1lib.titan.trainer import DiffusionTrainer, StepResult
@@ -102,19 +102,22 @@ class Loop:
 
     def _after_step(self, result: StepResult, seconds: float) -> None:
         step = self.run_in_progress.step = self.trainer.step
-        line = {
+        figures = {
             "step": step,
             "loss": result.loss,
             "tokens": result.tokens,
             "masked": result.masked,
             "grad_norm": result.grad_norm,
             "lr": result.lr,
+            **({"skipped": True} if result.skipped else {}),
             **result.figures,
             "seconds": round(seconds, 4),
             "tokens_per_second": round(result.tokens / seconds, 1),
         }
+        line = finite(figures)
         self.records.append(line)
-        self._save(last=step == self.last_step)
+        if step == self.last_step or not result.skipped:
+            self._save(last=step == self.last_step)
         for name, callback in self.recipe.components.callbacks.items():
             if step % self.recipe.callbacks[name].every == 0 or step == self.last_step:
                 self._call(name, callback.on_step, self.run_in_progress, line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,6 +75,15 @@ class Records:
             state_of_run = {"state": state, "step": self._step, "exit_code": exit_code, "error": error}
             state_of_run |= {"first_steps": self._first_steps}
             replace_text(self.folder / STATUS, _json(state_of_run))
+
+
+def finite(value: Any) -> Any:
+    """Plain data with None for each number that is not finite: JSON has no NaN."""
+    if isinstance(value, Mapping):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -16,9 +16,9 @@ from torchtitan.distributed import utils as dist_utils
 from torchtitan.trainer import Trainer
 
 from rnd1lib.diffusion import Draws, Times, corrupt, denominator, uncorrupted
-from rnd1lib.errors import NumericalError
 from rnd1lib.kinds import AttentionMask, Batch, Noise, Noised, Objective
 from rnd1lib.models.attention import attention_masks
+from rnd1lib.titan.non_finite import NonFiniteSteps, agreed
 from rnd1lib.titan.ranks import on_every_rank
 
 
@@ -45,7 +45,8 @@ class Diffusion(NamedTuple):
 class StepResult(NamedTuple):
     """A finished step, equal on every rank. tokens: maskable ones of the global batch; masked: of them; lr: by group.
 
-    figures: what else this kind of step has to say, by its name in metrics.jsonl.
+    figures: what else this kind of step has to say, by its name in metrics.jsonl. skipped: no weight moved, since the loss
+    or the gradient is not finite.
     """
 
     loss: float
@@ -54,6 +55,7 @@ class StepResult(NamedTuple):
     masked: int
     lr: dict[str, float]
     figures: Mapping[str, Any] = {}
+    skipped: bool = False
 
 
 class NoLoss(BaseLoss):
@@ -76,23 +78,28 @@ class DiffusionTrainer(Trainer):
 
     @dataclass(kw_only=True, slots=True)
     class Config(Trainer.Config):
-        """torchtitan's configuration, the diffusion's, and the names of the groups that learn."""
+        """torchtitan's configuration, the diffusion's, and the names of the groups that learn.
+
+        skip_non_finite: how many steps in a row may have a loss or gradient that is not finite.
+        """
 
         diffusion: Diffusion | None = None
         group_names: tuple[str, ...] = ()
+        skip_non_finite: int = 2
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         assert config.diffusion is not None
         self.diffusion, self.group_names = config.diffusion, config.group_names
         self.network = self.model_parts[0]
+        self.non_finite = NonFiniteSteps(config.skip_non_finite, Path(config.dump_folder))
 
     def init_distributed(self) -> ParallelDims:
         """The meshes; the runner has started the process group."""
         return ParallelDims.from_config(self.config.parallelism, dist.get_world_size())
 
     def train_step(self, data_iterator: Iterator[tuple[dict[str, Any], Tensor]]) -> StepResult:
-        """One update; NumericalError, before the optimizer moves, if the loss or the gradient is not finite."""
+        """One update, or none if the loss or the gradient is not finite; NumericalError if that happens too often in a row."""
         self.optimizers.zero_grad(set_to_none=True)
         read = on_every_rank(lambda: [next(data_iterator) for _ in range(self.gradient_accumulation_steps)])
         micro_batches = [self.post_dataloading_process(*each) for each in read]
@@ -104,17 +111,17 @@ class DiffusionTrainer(Trainer):
             foreach=True,
             ep_enabled=self.parallel_dims.ep_enabled,
         )
-        loss = torch.stack(losses).double().sum()
-        dist.all_reduce(loss)
-        result = StepResult(float(loss), float(grad_norm), tokens, masked, self._learning_rates())
-        self._refuse_non_finite(result)
-        self.checkpointer.maybe_wait_for_staging()
-        self.optimizers.step()
+        loss, norm = agreed(torch.stack(losses).sum(dtype=torch.float64), grad_norm)
+        skipped = self.non_finite.passed_over(self.step, loss, norm, [extra for _, _, extra in micro_batches])
+        result = StepResult(loss, norm, tokens, masked, self._learning_rates(), skipped=skipped)
+        if not skipped:
+            self.checkpointer.maybe_wait_for_staging()
+            self.optimizers.step()
         self.lr_schedulers.step()
         return result
 
     def post_dataloading_process(self, input_dict: dict[str, Any], labels: Tensor) -> tuple[Tensor, Tensor, dict[str, Any]]:
-        """Clean rows to (noisy ids [B, L], labels [B, L], the clean batch, what was done to it, the weights)."""
+        """Clean rows to (noisy ids [B, L], labels [B, L], the clean batch, what was done to it, the weights, the first row)."""
         moved = {key: value.to(self.device) for key, value in input_dict.items() if isinstance(value, Tensor)}
         maskable_BL = (labels != IGNORE_INDEX).to(self.device)
         batch = Batch(moved["input"], maskable_BL, moved["documents"], moved["positions"])
@@ -122,7 +129,9 @@ class DiffusionTrainer(Trainer):
         targets = self.diffusion.objective.targets(batch, noised)
         self.ntokens_seen += labels.numel()
         self.metrics_processor.ntokens_since_last_log += labels.numel()
-        return noised.ids_BL, targets.labels_BL, {"batch": batch, "noised": noised, "weights": targets.weights_BL}
+        first_row = (self.step - 1) * self.diffusion.global_rows + input_dict["first_row"]
+        extra = {"batch": batch, "noised": noised, "weights": targets.weights_BL, "first_row": first_row}
+        return noised.ids_BL, targets.labels_BL, extra
 
     def _global_counts(self, extras: list[dict[str, Any]]) -> tuple[Tensor, int, int]:
         """The objective's denominator (0-d), maskable and masked tokens, over all ranks and micro-batches of the step."""
@@ -164,10 +173,11 @@ class DiffusionTrainer(Trainer):
         groups = (group for optimizer in self.optimizers for group in optimizer.param_groups)
         return {name: float(group["lr"]) for name, group in zip(self.group_names, groups, strict=True)}
 
-    def _refuse_non_finite(self, result: StepResult) -> None:
-        for name, value in (("loss", result.loss), ("gradient norm", result.grad_norm)):
-            if not math.isfinite(value):
-                raise NumericalError(
-                    f"The {name} of step {self.step} is {value}. The weights are those of step {self.step - 1}; "
-                    "a lower learning rate or a longer warm-up may help."
-                )
+    def state_dict(self) -> dict[str, Any]:
+        """torchtitan's, and how many steps in a row were not finite: a run saved between two of them goes on counting."""
+        return {**super().state_dict(), "non_finite": self.non_finite.in_a_row}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """What `state_dict` gave."""
+        super().load_state_dict(state_dict)
+        self.non_finite.in_a_row = state_dict["non_finite"]

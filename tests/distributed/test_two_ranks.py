@@ -103,6 +103,13 @@ def test_a_batch_with_nothing_maskable_has_loss_zero(two):
     assert set(two[0]["nothing maskable"].values()) == {0.0}
 
 
+def test_a_gradient_that_one_rank_alone_finds_not_finite_is_passed_over_by_both(recipe, two):
+    assert [rank["skipped"] for rank in two] == [[False, True, False]] * 2
+    assert sorted(path.name for path in (recipe.parent / "spoilt/non_finite").iterdir()) == [
+        f"step-2-rank-{rank}.safetensors" for rank in (0, 1)
+    ]
+
+
 def test_evaluators_and_samples_agree_between_ranks(recipe, two):
     alone = rnd1lib.train(
         rnd1lib.load_recipe(

@@ -66,6 +66,26 @@ def count_crossings():
     return sent
 
 
+def spoil_a_gradient_of_rank_one():
+    """From now on: in step 2 an expert's gradient, which rank 1 alone holds, is no number. Which steps a rank skips is seen."""
+    plain_clip, plain_step = trainer.dist_utils.clip_grad_norm_, trainer.DiffusionTrainer.train_step
+    steps, skipped = [], []
+
+    def spoilt(parameters, *rest, **options):
+        if len(steps) == 2 and dist.get_rank():
+            next(p for p in parameters if len(p.to_local()) == 4).grad.to_local()[0] = float("nan")
+        return plain_clip(parameters, *rest, **options)
+
+    def watched(self, rows):
+        steps.append(self.step)
+        result = plain_step(self, rows)
+        skipped.append(result.skipped)
+        return result
+
+    trainer.dist_utils.clip_grad_norm_, trainer.DiffusionTrainer.train_step = spoilt, watched
+    return skipped
+
+
 def main():
     trainer.DiffusionTrainer.post_dataloading_process = watch
     seen["fsdp"] = losses(train("fsdp"))
@@ -98,6 +118,8 @@ def main():
     )
     seen["nll"] = [line["nll"] for line in evaluated.metrics if "evaluator" in line]
     seen["digests"] = {name: digest(OUT / name) for name in ("ep", "resumed", "fsdp")} if int(os.environ["RANK"]) == 0 else {}
+    seen["skipped"] = spoil_a_gradient_of_rank_one()
+    train("spoilt", EP, "train.steps=3")
     (OUT / f"seen-{os.environ['RANK']}.json").write_text(json.dumps(seen))
 
 

@@ -1,5 +1,6 @@
 """One line a step on stderr."""
 
+import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,10 +20,12 @@ class Console(Callback):
     def on_step(self, run: Run, metrics: Mapping[str, Any]) -> None:
         """The line."""
         rates = " ".join(f"{name} {lr:.1e}" for name, lr in metrics["lr"].items())
+        loss, norm = (math.nan if metrics[name] is None else metrics[name] for name in ("loss", "grad_norm"))
+        passed_over = "  passed over: not finite" if metrics.get("skipped") else ""
         self._say(
             run,
-            f"step {metrics['step']:>6}  loss {metrics['loss']:8.4f}  grad {metrics['grad_norm']:8.3f}  lr {rates}  "
-            f"{metrics['tokens_per_second']:,.0f} tokens/s",
+            f"step {metrics['step']:>6}  loss {loss:8.4f}  grad {norm:8.3f}  lr {rates}  "
+            f"{metrics['tokens_per_second']:,.0f} tokens/s{passed_over}",
         )
 
     def on_evaluation(self, run: Run, name: str, metrics: Mapping[str, float]) -> None:

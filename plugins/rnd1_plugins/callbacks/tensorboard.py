@@ -44,5 +44,5 @@ def _flat(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     for key, value in metrics.items():
         if isinstance(value, Mapping):
             yield from ((f"{key}/{inner}", number) for inner, number in value.items())
-        elif key != "step":
+        elif key != "step" and value is not None:
             yield key, value
