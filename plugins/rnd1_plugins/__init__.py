@@ -47,6 +47,7 @@ def rnd1_register(register: Any) -> None:
     register.data("python_docs", "rnd1_plugins.data.python_docs:PythonDocs")
     register.data("text", "rnd1_plugins.data.text:Text")
     register.data("jsonl", "rnd1_plugins.data.jsonl:Jsonl")
+    register.data("chat", "rnd1_plugins.data.chat:Chat")
 
     register.evaluator("nll", "rnd1_plugins.evaluators.nll:Nll")
     register.evaluator("moved", "rnd1_plugins.evaluators.moved:Moved")

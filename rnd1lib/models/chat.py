@@ -23,7 +23,7 @@ Message = Mapping[str, Any]
 
 PLAIN = (
     "{% for message in messages %}{{ '' if loop.first else '\\n' }}{{ message.role }}: {{ message.content }}{% endfor %}"
-    "{% if add_generation_prompt %}\\nassistant:{% endif %}"
+    "{% if add_generation_prompt %}{{ '\\nassistant:' }}{% endif %}"
 )
 """For a tokenizer without a template: `user: 2 + 2?`, a line for each message, and `assistant:` where an answer is due."""
 
