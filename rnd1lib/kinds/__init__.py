@@ -4,7 +4,7 @@ Legend of shapes: B rows, L positions, V vocabulary, N positions asked about. Id
 log-probabilities float32. `step` counts from 0. Nothing here imports torch.
 """
 
-from rnd1lib.kinds.attention_mask import AttentionMask, Pattern
+from rnd1lib.kinds.attention_mask import AttentionMask, Captured, Pattern, RunBeforeStep, StructuralMask
 from rnd1lib.kinds.callback import Callback, Run
 from rnd1lib.kinds.component import KINDS, Component, Kind
 from rnd1lib.kinds.data import Batch, Conversation, Data, Document, Skipped
@@ -21,6 +21,7 @@ __all__ = [
     "Batch",
     "Build",
     "Callback",
+    "Captured",
     "Component",
     "Conversation",
     "Data",
@@ -39,9 +40,11 @@ __all__ = [
     "Parity",
     "Pattern",
     "Run",
+    "RunBeforeStep",
     "Sampler",
     "Scores",
     "Skipped",
+    "StructuralMask",
     "Targets",
     "TensorSource",
     "View",

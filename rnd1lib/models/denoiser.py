@@ -85,7 +85,7 @@ class DiffusionLM:
         hidden_BLD = self.network(ids_BL, positions=positions_BL, attention_masks=masks)
         asked = hidden_BLD if rows_BL is None else hidden_BLD[rows_BL.to(self.device)]
         logits: Tensor = self.network.get_submodule("lm_head")(asked)
-        self._reshard()
+        reshard(self.network)
         return logits
 
     def _check_length(self, length: int) -> None:
@@ -93,8 +93,9 @@ class DiffusionLM:
         if length > rows:
             raise ModelError(f"A row of {length} tokens is longer than this network's {rows} positions.")
 
-    def _reshard(self) -> None:
-        """FSDP keeps the head whole for a backward pass that does not come here; a save would then find compute dtypes."""
-        for module in self.network.modules():
-            if isinstance(module, FSDPModule):
-                module.reshard()
+
+def reshard(network: nn.Module) -> None:
+    """After a forward pass without a backward one: FSDP keeps the head whole for it; a save would find compute dtypes."""
+    for module in network.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()

@@ -47,8 +47,12 @@ class RunFolder:
 
     def whole_checkpoints(self) -> dict[int, Path]:
         """Finished steps -> folder, in order; folders that a save was interrupted in are left out."""
+        return {step: path for step, path in self.checkpoint_folders().items() if (path / WHOLE).is_file()}
+
+    def checkpoint_folders(self) -> dict[int, Path]:
+        """Steps -> folder, in order, whole or not."""
         found = {int(match[1]): path for path in self.checkpoints.glob("*") if (match := STEP.fullmatch(path.name))}
-        return {step: found[step] for step in sorted(found) if (found[step] / WHOLE).is_file()}
+        return {step: found[step] for step in sorted(found)}
 
     def newest(self) -> tuple[int, Path]:
         """The newest whole checkpoint and its step. Raises CheckpointError if there is none."""

@@ -37,7 +37,7 @@ class RowLoader(BaseDataLoader):
         self.next_row = 0  # counted over the whole run; the first row of the next micro-batch of rank 0
 
     def __iter__(self) -> Iterator[tuple[dict[str, Any], Tensor]]:
-        """Endless: (input, positions, documents, first_row) and the labels, each [rows, L] int64; first_row in its step."""
+        """Endless: (input, positions, documents, first_row in its step, row_of_run) and the labels, each [rows, L] int64."""
         while True:
             first_row = self.next_row + self.rank * self.rows
             batch = self.packed.batch(first_row, self.rows)
@@ -47,6 +47,7 @@ class RowLoader(BaseDataLoader):
                 "positions": batch.positions_BL,
                 "documents": batch.documents_BL,
                 "first_row": first_row % self.global_rows,
+                "row_of_run": first_row,
             }
             yield inputs, torch.where(batch.maskable_BL, batch.ids_BL, IGNORE_INDEX)
 

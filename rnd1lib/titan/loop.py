@@ -12,7 +12,9 @@ import torch.distributed as dist
 from torchtitan.distributed import utils as dist_utils
 
 from rnd1lib.errors import PluginError, Rnd1Error, Stopped
+from rnd1lib.kinds import StructuralMask
 from rnd1lib.models.run_folder import RunFolder
+from rnd1lib.titan.before_step import BeforeStep
 from rnd1lib.titan.group_table import show_groups
 from rnd1lib.titan.initial import load_initial_weights
 from rnd1lib.titan.moved import Beginning
@@ -37,6 +39,7 @@ class Loop:
         self.saved_step = -1
         self.beginning: Beginning | None = None
         self.last_step = min(prepared.steps, recipe.run.stop_after or prepared.steps)
+        self.before_step = BeforeStep(trainer, prepared.rows_from_the_start, lambda: self._save(last=True))
         self.run_in_progress = RunInProgress(
             steps=prepared.steps, folder=records.folder, recipe=recipe.tree, make_model=self._model
         )
@@ -84,6 +87,7 @@ class Loop:
         rows = trainer.batch_generator(trainer.dataloader)
         with trainer.config.profiler.build(global_step=trainer.step, base_folder=str(self.records.folder)) as profiler:
             while trainer.step < self.last_step and not (code := self._agreed_exit_code()):
+                self._change()
                 trainer.step += 1
                 trainer.gc_handler.run(trainer.step)
                 began = time.perf_counter()
@@ -99,6 +103,13 @@ class Loop:
         if trainer.step == first:
             print(f"{self.records.folder}: step {first} of {self.prepared.steps} is done already.", file=sys.stderr)
         self.records.status("done" if trainer.step == self.prepared.steps else "stopped", step=trainer.step, exit_code=0)
+
+    def _change(self) -> None:
+        """What the attention mask does to the model between two steps."""
+        mask = self.recipe.components.attention_mask
+        if isinstance(mask, StructuralMask):
+            self.before_step.begin()
+            self._call("attention_mask", mask.before_step, self.before_step)
 
     def _after_step(self, result: StepResult, seconds: float) -> None:
         step = self.run_in_progress.step = self.trainer.step

@@ -110,7 +110,11 @@ class Prepared:
 
     @cached_property
     def packed(self) -> PackedRows:
-        """The rows of the whole run."""
+        """The rows of the whole run, as the trainer reads them."""
+        return self.rows_from_the_start()
+
+    def rows_from_the_start(self) -> PackedRows:
+        """The rows of the whole run, from row 0, wherever another reader of them stands."""
         is_held_out = self.is_held_out
         keep = None if is_held_out is None else lambda content: not is_held_out(content)
         return self._rows(self.recipe.components.data, keep, self.recipe.train.streams)

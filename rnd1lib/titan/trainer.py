@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 import torch.distributed as dist
@@ -58,6 +58,26 @@ class StepResult(NamedTuple):
     skipped: bool = False
 
 
+class Backward(NamedTuple):
+    """What the backward passes of a step leave beside gradients; tokens, masked and figures are equal on every rank.
+
+    loss: 0-d float64, this rank's share. micro_batches: of this rank, with its `batch`, `noised` and `first_row` in the run.
+    """
+
+    loss: Tensor
+    tokens: int
+    masked: int
+    micro_batches: Sequence[Mapping[str, Any]]
+    figures: Mapping[str, Any] = {}
+
+
+class Gradients(Protocol):
+    """What may stand in for the diffusion loss in a step."""
+
+    def gradients(self, trainer: DiffusionTrainer) -> Backward:
+        """Leaves a gradient in every parameter that is to move."""
+
+
 class NoLoss(BaseLoss):
     """torchtitan asks for a loss; ours is the LM head's, which sees scored rows alone."""
 
@@ -93,6 +113,7 @@ class DiffusionTrainer(Trainer):
         self.diffusion, self.group_names = config.diffusion, config.group_names
         self.network = self.model_parts[0]
         self.non_finite = NonFiniteSteps(config.skip_non_finite, Path(config.dump_folder))
+        self.fit: Gradients | None = None
 
     def init_distributed(self) -> ParallelDims:
         """The meshes; the runner has started the process group."""
@@ -101,24 +122,30 @@ class DiffusionTrainer(Trainer):
     def train_step(self, data_iterator: Iterator[tuple[dict[str, Any], Tensor]]) -> StepResult:
         """One update, or none if the loss or the gradient is not finite; NumericalError if that happens too often in a row."""
         self.optimizers.zero_grad(set_to_none=True)
-        read = on_every_rank(lambda: [next(data_iterator) for _ in range(self.gradient_accumulation_steps)])
-        micro_batches = [self.post_dataloading_process(*each) for each in read]
-        total, tokens, masked = self._global_counts([extra for _, _, extra in micro_batches])
-        losses = [self._forward_backward_body(ids, labels, total, extra) for ids, labels, extra in micro_batches]
+        done = self.fit.gradients(self) if self.fit else self._gradients(data_iterator)
         grad_norm = dist_utils.clip_grad_norm_(
             list(self.network.parameters()),
             self.config.training.max_norm,
             foreach=True,
             ep_enabled=self.parallel_dims.ep_enabled,
         )
-        loss, norm = agreed(torch.stack(losses).sum(dtype=torch.float64), grad_norm)
-        skipped = self.non_finite.passed_over(self.step, loss, norm, [extra for _, _, extra in micro_batches])
-        result = StepResult(loss, norm, tokens, masked, self._learning_rates(), skipped=skipped)
+        loss, norm = agreed(done.loss, grad_norm)
+        skipped = self.non_finite.passed_over(self.step, loss, norm, done.micro_batches)
+        result = StepResult(loss, norm, done.tokens, done.masked, self._learning_rates(), done.figures, skipped)
         if not skipped:
             self.checkpointer.maybe_wait_for_staging()
             self.optimizers.step()
         self.lr_schedulers.step()
         return result
+
+    def _gradients(self, data_iterator: Iterator[tuple[dict[str, Any], Tensor]]) -> Backward:
+        """Those of the diffusion loss on the next rows."""
+        read = on_every_rank(lambda: [next(data_iterator) for _ in range(self.gradient_accumulation_steps)])
+        micro_batches = [self.post_dataloading_process(*each) for each in read]
+        extras = [extra for _, _, extra in micro_batches]
+        total, tokens, masked = self._global_counts(extras)
+        losses = [self._forward_backward_body(ids, labels, total, extra) for ids, labels, extra in micro_batches]
+        return Backward(torch.stack(losses).sum(dtype=torch.float64), tokens, masked, extras)
 
     def post_dataloading_process(self, input_dict: dict[str, Any], labels: Tensor) -> tuple[Tensor, Tensor, dict[str, Any]]:
         """Clean rows to (noisy ids [B, L], labels [B, L], the clean batch, what was done to it, the weights, the first row)."""
@@ -129,8 +156,7 @@ class DiffusionTrainer(Trainer):
         targets = self.diffusion.objective.targets(batch, noised)
         self.ntokens_seen += labels.numel()
         self.metrics_processor.ntokens_since_last_log += labels.numel()
-        first_row = (self.step - 1) * self.diffusion.global_rows + input_dict["first_row"]
-        extra = {"batch": batch, "noised": noised, "weights": targets.weights_BL, "first_row": first_row}
+        extra = {"batch": batch, "noised": noised, "weights": targets.weights_BL, "first_row": input_dict["row_of_run"]}
         return noised.ids_BL, targets.labels_BL, extra
 
     def _global_counts(self, extras: list[dict[str, Any]]) -> tuple[Tensor, int, int]:
