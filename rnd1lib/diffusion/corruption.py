@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from rnd1lib.diffusion.closing_run import deciders
 from rnd1lib.diffusion.draws import Draws
 from rnd1lib.kinds import Batch, Noise, Noised
 
@@ -65,16 +66,28 @@ def draw_times(times: Times, draws: Draws, rows: int) -> Tensor:
     return (times.low + (times.high - times.low) * u_B).float()
 
 
-def corrupt(batch: Batch, noise: Noise, draws: Draws, mask_token_id: int, times: Times = Times()) -> Noised:
+def corrupt(
+    batch: Batch,
+    noise: Noise,
+    draws: Draws,
+    mask_token_id: int,
+    times: Times = Times(),
+    *,
+    eos_token_id: int | None = None,
+) -> Noised:
     """Masks a batch: each maskable token becomes `mask_token_id` with probability 1 - alpha(t) of its row's t.
 
     A function of the batch and of (draws.seed, draws.step, global row, position): the corrupted global batch is the same
-    however many ranks share it.
+    however many ranks share it. eos_token_id: if given, a document's closing run of it is masked as a whole or not at all,
+    as its first token's draw says.
     """
     rows, width = batch.ids_BL.shape
     device = batch.ids_BL.device
     t_B = draw_times(times, draws, rows).to(device)
-    hidden_BL = draws.uniform("mask", rows, width, device=device) < mask_probability(noise, t_B)[:, None]
+    u_BL = draws.uniform("mask", rows, width, device=device)
+    if eos_token_id is not None:
+        u_BL = u_BL.gather(1, deciders(batch, eos_token_id))
+    hidden_BL = u_BL < mask_probability(noise, t_B)[:, None]
     masked_BL = batch.maskable_BL & hidden_BL
     return Noised(batch.ids_BL.masked_fill(masked_BL, mask_token_id), masked_BL, t_B, elbo_weight(noise, t_B))
 

@@ -29,6 +29,12 @@ class Objective(Protocol):
     `shift` and `corrupts` are class attributes, no options: shift 1 means that row i predicts token i + 1; an objective
     that does not corrupt needs no noise. `counts` names the denominator of the summed loss over the global batch: its
     `maskable` tokens, its `masked` tokens or its `rows`.
+
+    Two more members are optional. `eos`: `as_one` has a document's closing run of end-of-text tokens masked all together or
+    not at all. `auxiliary(logits_NE, chosen_NK) -> dict[str, Tensor]`: losses of a mixture's routers, one layer at a time;
+    logits_NE are the float32 logits of the micro-batch's N tokens over E experts, chosen_NK (int64) the K experts of each.
+    Each is a 0-d tensor under a name; what is added to the loss is the mean over ranks and micro-batches, summed over the
+    layers, multiplied by the objective's own attribute of that name. An empty dict leaves training untouched.
     """
 
     shift: ClassVar[Literal[0, 1]]

@@ -29,6 +29,7 @@ from rnd1lib.models.experts import Experts
 from rnd1lib.models.head import ScoringHead
 from rnd1lib.models.initial import draw
 from rnd1lib.models.inner_attention import DocumentAttention
+from rnd1lib.models.router import Router
 from rnd1lib.models.weights import parameter_name
 
 
@@ -66,6 +67,11 @@ class Decoder(Qwen3Model):
                 module._init_self_buffers(buffer_device=buffer_device)
         for rope in others:
             rope.cache = first.cache
+
+    def routers(self) -> dict[str, Router]:
+        """The router of each mixture of experts by its layer's number; empty in a dense network."""
+        named = ((parameter_name(name), module) for name, module in self.named_modules())
+        return {name.split(".")[1]: module for name, module in named if isinstance(module, Router)}
 
 
 def spec(config: Mapping[str, Any], build: Build, *, name: str) -> ModelSpec:
@@ -138,10 +144,13 @@ def _refine(layer: TransformerBlock.Config, size: Dimensions, build: Build) -> N
         norm.eps = size.norm_eps
     if layer.moe is not None:
         layer.moe.load_balance_coeff = None  # torchtitan's balancing bias changes routing
-        layer.moe.router.route_norm = size.normalise_routes
+        layer.moe.router = Router.Config(**_fields(layer.moe.router) | {"route_norm": size.normalise_routes})
         stock = layer.moe.routed_experts.inner_experts
-        fields = {field.name: getattr(stock, field.name) for field in dataclasses.fields(stock)}
-        layer.moe.routed_experts.inner_experts = Experts.Config(**fields, compute_dtype=build.compute_dtype)
+        layer.moe.routed_experts.inner_experts = Experts.Config(**_fields(stock), compute_dtype=build.compute_dtype)
+
+
+def _fields(config: Any) -> dict[str, Any]:
+    return {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
 
 
 def _parallelize(model: Decoder, *, frozen: frozenset[str], **settings: Any) -> nn.Module:

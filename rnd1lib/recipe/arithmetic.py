@@ -135,5 +135,13 @@ def lr_scale(train: TrainSection) -> float:
     return math.sqrt(ratio) if train.lr_scaling.rule == "sqrt" else ratio
 
 
+def share(of_all: float | str) -> float:
+    """A part of the whole in [0, 1], given as `0.01` or `1%`. ValueError: neither."""
+    part = float(of_all.removesuffix("%")) / 100 if isinstance(of_all, str) and of_all.endswith("%") else float(of_all)
+    if not 0 <= part <= 1:
+        raise ValueError(f"{of_all} is no part of the whole.")
+    return part
+
+
 def _nearest_divisor(number: int, wanted: int) -> int:
     return min((n for n in range(1, number + 1) if number % n == 0), key=lambda n: (abs(n - wanted), n))

@@ -23,6 +23,17 @@ def misfits(made: Mapping[Key, Any], structure: Structure) -> Iterator[Misfit]:
         yield ("noise",), f"noise: missing. objective {names['objective',]!r} corrupts, so it needs a noise schedule."
     if model is not None:
         yield from _flavor(model, structure)
+        if structure.model and structure.model.flavor in model.flavors:
+            for option, sentence in losses_without_routers(objective, model.flavors[structure.model.flavor]):
+                yield ("objective", option), f"objective {names['objective',]!r}: {sentence}"
+
+
+def losses_without_routers(objective: Any, config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Option and sentence for each loss of the routers that `objective` asks of a network without experts (config.json)."""
+    if not (config.get("num_experts") or config.get("num_local_experts")):
+        for name in ("balance", "z"):
+            if getattr(objective, name, 0):
+                yield name, f"{name}: this model has no experts, so there are no routers to hold to it. Use 0."
 
 
 def _flavor(model: Any, structure: Structure) -> Iterator[Misfit]:

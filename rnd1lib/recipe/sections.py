@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rnd1lib.errors import RecipeError
-from rnd1lib.recipe.arithmetic import rows_of_batch, span_fault, stages, steps
+from rnd1lib.recipe.arithmetic import rows_of_batch, share, span_fault, stages, steps
 
 LENGTHS = ("steps", "tokens", "epochs")
 CORE_KEYS = {
@@ -63,6 +63,25 @@ class TimesSection:
         """key and sentence for each value out of bounds."""
         if not 0 < self.low < self.high <= 1:
             yield "low", f"low: 0 < low < high <= 1 does not hold for low {self.low} and high {self.high}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariableLengthSection:
+    """`train.variable_length:` - a few rows are cut short, so that the model meets texts of every length."""
+
+    share: float | str = "1%"
+    """How many rows: LLaDA's and LLaDA-MoE's 1 %."""
+    shortest: int = 1
+    """A cut row's length is uniform between this and `sequence_length`: 1 in LLaDA, 8 in LLaDA-MoE."""
+
+    def faults(self) -> Faults:
+        """key and sentence for each value out of bounds."""
+        try:
+            share(self.share)
+        except ValueError:
+            yield "share", f"share: {self.share!r} is neither a number in [0, 1] nor a percentage such as 1%."
+        if self.shortest < 1:
+            yield "shortest", f"shortest: {self.shortest} is not a positive number of tokens."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +144,8 @@ class TrainSection:
     """Rows of one forward pass of a rank; null: its whole share."""
     sequence_length: int
     times: TimesSection = field(default_factory=TimesSection)
+    variable_length: VariableLengthSection | None = None
+    """null: every row keeps its length."""
     warmup: int | str = "2%"
     """Steps, tokens (`8e9 tokens`) or a percentage of all steps; linear."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
@@ -160,6 +181,8 @@ class TrainSection:
                 rows_of_batch(self.batch_tokens, self.sequence_length)
             except RecipeError as error:
                 yield "batch_tokens", str(error)
+        if self.variable_length is not None and self.variable_length.shortest > self.sequence_length:
+            yield "variable_length", f"variable_length.shortest: longer than a row of sequence_length {self.sequence_length}."
         if message := span_fault(self.warmup):
             yield "warmup", f"warmup: {message}"
         elif len(given) == 1 and self.epochs is None and self.batch_tokens > 0:

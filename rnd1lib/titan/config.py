@@ -63,6 +63,9 @@ def trainer_config(recipe: Recipe, prepared: Prepared, folder: Path) -> Diffusio
             mask_token_id=prepared.build.mask_token_id,
             seed=train.seed,
             global_rows=prepared.batching.global_rows,
+            pad_token_id=prepared.pad_token_id,
+            eos_token_id=prepared.end_token_id if getattr(components.objective, "eos", "each") == "as_one" else None,
+            variable_length=prepared.variable_length,
         ),
     }
     return DiffusionTrainer.Config(**{**_fields(titan), **ours})

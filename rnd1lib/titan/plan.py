@@ -17,6 +17,7 @@ from rnd1lib.models.folder import CONFIG, FACTS, locate, open_folder, read_json
 from rnd1lib.models.run_folder import RunFolder, is_run_folder
 from rnd1lib.models.weights import check_folder
 from rnd1lib.recipe.arithmetic import Batching, batching, lr_scale
+from rnd1lib.recipe.composition import losses_without_routers
 from rnd1lib.titan.groups import Claim, claim
 from rnd1lib.titan.model_folder import Start, decide, given_tokenizer, trains_tokenizer
 
@@ -52,6 +53,8 @@ def plan_run(recipe: Recipe, ranks: int) -> Plan:
     problems += _folder_problems(Path(recipe.run.folder).absolute())
     if start is not None:
         problems += _shift_problems(recipe, start)
+        losses = losses_without_routers(recipe.components.objective, start.config)
+        problems += [f"objective.{sentence}" for _, sentence in losses]
         _collected(problems, lambda: claims(recipe, start.config))
         if not trains_tokenizer(recipe):
             _collected(problems, lambda: decide(recipe, start, given_tokenizer(recipe, start)))

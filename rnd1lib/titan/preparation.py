@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import torch.distributed as dist
 
 from rnd1lib.data import PackedRows, held_out, whole_documents
-from rnd1lib.diffusion import Times
+from rnd1lib.diffusion import Times, VariableLength
 from rnd1lib.errors import DataError, RecipeError
 from rnd1lib.kinds import Batch, Build, Data
 from rnd1lib.models.facts import read_facts
 from rnd1lib.models.folder import CONFIG, read_json
 from rnd1lib.models.run_folder import RunFolder
 from rnd1lib.models.tokenizer import load_tokenizer
-from rnd1lib.recipe.arithmetic import Batching, Stage, span_steps, stages, steps
+from rnd1lib.recipe.arithmetic import Batching, Stage, share, span_steps, stages, steps
 from rnd1lib.titan.groups import Claim, frozen_parameters
 from rnd1lib.titan.model_folder import write_model_folder
 from rnd1lib.titan.plan import Plan, claims
@@ -76,6 +76,24 @@ class Prepared:
         """How noise levels are drawn."""
         section = self.recipe.train.times
         return Times(draw=section.draw, low=section.low, high=section.high)
+
+    @cached_property
+    def variable_length(self) -> VariableLength | None:
+        """Which rows are cut short; None: none."""
+        section = self.recipe.train.variable_length
+        return None if section is None else VariableLength(share=share(section.share), shortest=section.shortest)
+
+    @property
+    def end_token_id(self) -> int:
+        """The end-of-text token."""
+        token: int = self.model_config["eos_token_id"]
+        return token
+
+    @property
+    def pad_token_id(self) -> int:
+        """What fills rows up: the model's padding token, else its end-of-text."""
+        token: int | None = self.model_config.get("pad_token_id")
+        return self.end_token_id if token is None else token
 
     @cached_property
     def steps(self) -> int:
@@ -138,8 +156,7 @@ class Prepared:
         return batches
 
     def _rows(self, data: Data, keep: Callable[[Any], bool] | None, streams: int) -> PackedRows:
-        ends = self.model_config["eos_token_id"]
-        starts, pads = self.model_config.get("bos_token_id"), self.model_config.get("pad_token_id")
+        starts = self.model_config.get("bos_token_id")
         return PackedRows(
             data,
             _no_tokenizer if self.tokenizer is None else self.tokenizer.encode_document,
@@ -148,9 +165,9 @@ class Prepared:
             streams=streams,
             seed=self.recipe.train.seed,
             shift=self.recipe.components.objective.shift,
-            start_token_id=ends if starts is None else starts,
-            end_token_id=ends,
-            pad_token_id=ends if pads is None else pads,
+            start_token_id=self.end_token_id if starts is None else starts,
+            end_token_id=self.end_token_id,
+            pad_token_id=self.pad_token_id,
             keep=keep,
             vocab_size=self.model_config["vocab_size"],
             mask_token_id=self.facts.mask_token_id,

@@ -15,15 +15,19 @@ from torchtitan.distributed import ParallelDims
 from torchtitan.distributed import utils as dist_utils
 from torchtitan.trainer import Trainer
 
-from rnd1lib.diffusion import Draws, Times, corrupt, denominator, uncorrupted
+from rnd1lib.diffusion import Draws, Times, VariableLength, corrupt, cut, denominator, uncorrupted
 from rnd1lib.kinds import AttentionMask, Batch, Noise, Noised, Objective
 from rnd1lib.models.attention import attention_masks
+from rnd1lib.titan.auxiliary import Auxiliary
 from rnd1lib.titan.non_finite import NonFiniteSteps, agreed
 from rnd1lib.titan.ranks import on_every_rank
 
 
 class Diffusion(NamedTuple):
-    """What the recipe chose of the mathematics; global_rows are the rows of a step's global batch."""
+    """What the recipe chose of the mathematics.
+
+    global_rows: of a step's global batch. eos_token_id: of the runs that are masked as one (None: each token alone).
+    """
 
     objective: Objective
     noise: Noise | None
@@ -32,14 +36,26 @@ class Diffusion(NamedTuple):
     mask_token_id: int | None
     seed: int
     global_rows: int
+    pad_token_id: int
+    eos_token_id: int | None = None
+    variable_length: VariableLength | None = None
+
+    def cut(self, batch: Batch, *, step: int, first_row: int) -> Batch:
+        """The clean batch of this step with the rows shortened that `variable_length` names."""
+        if self.variable_length is None:
+            return batch
+        return cut(batch, self.variable_length, self._draws(step, first_row), self.pad_token_id)
 
     def noised(self, batch: Batch, *, step: int, first_row: int) -> Noised:
         """The batch as the model sees it at this step (from 0); its rows start at `first_row` of the global batch."""
         if self.mask_token_id is None:
             return uncorrupted(batch)
         assert self.noise is not None
-        draws = Draws(seed=self.seed, step=step, first_row=first_row, global_rows=self.global_rows)
-        return corrupt(batch, self.noise, draws, self.mask_token_id, self.times)
+        draws = self._draws(step, first_row)
+        return corrupt(batch, self.noise, draws, self.mask_token_id, self.times, eos_token_id=self.eos_token_id)
+
+    def _draws(self, step: int, first_row: int) -> Draws:
+        return Draws(seed=self.seed, step=step, first_row=first_row, global_rows=self.global_rows)
 
 
 class StepResult(NamedTuple):
@@ -112,6 +128,7 @@ class DiffusionTrainer(Trainer):
         assert config.diffusion is not None
         self.diffusion, self.group_names = config.diffusion, config.group_names
         self.network = self.model_parts[0]
+        self.auxiliary = Auxiliary(self.diffusion.objective, self.network, self.gradient_accumulation_steps)
         self.non_finite = NonFiniteSteps(config.skip_non_finite, Path(config.dump_folder))
         self.fit: Gradients | None = None
 
@@ -145,14 +162,16 @@ class DiffusionTrainer(Trainer):
         extras = [extra for _, _, extra in micro_batches]
         total, tokens, masked = self._global_counts(extras)
         losses = [self._forward_backward_body(ids, labels, total, extra) for ids, labels, extra in micro_batches]
-        return Backward(torch.stack(losses).sum(dtype=torch.float64), tokens, masked, extras)
+        return Backward(torch.stack(losses).sum(dtype=torch.float64), tokens, masked, extras, self.auxiliary.figures())
 
     def post_dataloading_process(self, input_dict: dict[str, Any], labels: Tensor) -> tuple[Tensor, Tensor, dict[str, Any]]:
         """Clean rows to (noisy ids [B, L], labels [B, L], the clean batch, what was done to it, the weights, the first row)."""
         moved = {key: value.to(self.device) for key, value in input_dict.items() if isinstance(value, Tensor)}
         maskable_BL = (labels != IGNORE_INDEX).to(self.device)
         batch = Batch(moved["input"], maskable_BL, moved["documents"], moved["positions"])
-        noised = self.diffusion.noised(batch, step=self.step - 1, first_row=input_dict["first_row"])
+        place = {"step": self.step - 1, "first_row": input_dict["first_row"]}
+        batch = self.diffusion.cut(batch, **place)
+        noised = self.diffusion.noised(batch, **place)
         targets = self.diffusion.objective.targets(batch, noised)
         self.ntokens_seen += labels.numel()
         self.metrics_processor.ntokens_since_last_log += labels.numel()
@@ -183,7 +202,7 @@ class DiffusionTrainer(Trainer):
         batch, weights_BL = extra_kwargs["batch"], extra_kwargs["weights"]
         scored_BL = (labels != IGNORE_INDEX) & (weights_BL != 0)
         seen = attention_masks(self.diffusion.attention_mask, self.step - 1, batch.documents_BL, batch.positions_BL)
-        with self.train_context():
+        with self.train_context(), self.auxiliary.attached():
             hidden_BLD = self.network(inputs, positions=batch.positions_BL, attention_masks=seen)
             summed: Tensor = self.network.get_submodule("lm_head")(
                 hidden_BLD[scored_BL],

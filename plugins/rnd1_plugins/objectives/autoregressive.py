@@ -5,12 +5,13 @@ from typing import ClassVar, Literal
 
 import torch
 
+from rnd1_plugins.objectives.router_losses import RouterLosses
 from rnd1lib.diffusion import IGNORE, document_starts, to_rows
 from rnd1lib.kinds import Batch, Noised, Targets
 
 
 @dataclass(frozen=True, kw_only=True)
-class Autoregressive:
+class Autoregressive(RouterLosses):
     """Every maskable token is predicted from its left; nothing is masked. Use it with the causal attention mask."""
 
     shift: ClassVar[Literal[0, 1]] = 1
