@@ -18,6 +18,7 @@ def rnd1_register(register: Any) -> None:
     register.attention_mask("band_annealing", "rnd1_plugins.attention_masks.band_annealing:BandAnnealing")
     register.attention_mask("grafting", "rnd1_plugins.attention_masks.grafting:Grafting")
     register.attention_mask("block_causal", "rnd1_plugins.attention_masks.block_causal:BlockCausal")
+    register.attention_mask("block_diffusion", "rnd1_plugins.attention_masks.block_diffusion:BlockDiffusion")
 
     register.noise("linear", "rnd1_plugins.noise.linear:Linear")
     register.noise("cosine", "rnd1_plugins.noise.cosine:Cosine")

@@ -1,38 +1,24 @@
 """Corruption: at time t every maskable token becomes the mask token with probability 1 - alpha(t), each alone.
 
 Absorbing-state masked diffusion (Sahoo et al. 2024, "Simple and Effective Masked Diffusion Language Models", sections 3.1
-and 3.4); the stratified times follow their low-discrepancy sampler.
+and 3.4); the stratified times follow their low-discrepancy sampler, times a block and redrawn masks Arriola et al. 2025,
+"Block Diffusion".
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from rnd1lib.diffusion.closing_run import deciders
 from rnd1lib.diffusion.draws import Draws
+from rnd1lib.diffusion.times import Times, block_starts, block_times, row_times
 from rnd1lib.kinds import Batch, Noise, Noised
 
-GOLDEN_RATIO = 0.6180339887498949
-
-
-@dataclass(frozen=True, kw_only=True)
-class Times:
-    """How the noise level of a row is drawn: uniform in [low, high], each alone or stratified over the global batch."""
-
-    draw: Literal["stratified", "uniform"] = "stratified"
-    """`stratified`: one row in each n-th of [low, high], so a step's loss varies less at the same expectation."""
-    low: float = 1e-3
-    """The smallest t; the weight 1/t of a linear schedule is bounded by 1 / low."""
-    high: float = 1.0
-    """The largest t."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.low < self.high <= 1:
-            raise ValueError(f"low: [{self.low}, {self.high}] is no part of (0, 1].")
+BY_ROW = Times()
+ATTEMPTS = 16  # of a mask; a share that no mask can have, such as 0.3 to 0.8 of one token, keeps the last one
 
 
 def mask_probability(noise: Noise, t: Tensor) -> Tensor:
@@ -45,51 +31,63 @@ def elbo_weight(noise: Noise, t: Tensor) -> Tensor:
     return -noise.alpha_prime(t) / mask_probability(noise, t)
 
 
-def _strata(n: int, roll: int) -> Tensor:
-    """[n] a permutation of 0..n-1 in which any run of neighbours spans the whole range: the ranks of frac(i * 0.618).
-
-    Without it the first rank would get all low times and the last one twice its share of scored rows.
-    """
-    fractions_N = (torch.arange(n, dtype=torch.float64) * GOLDEN_RATIO) % 1
-    return fractions_N.argsort().argsort().roll(roll)
-
-
-def draw_times(times: Times, draws: Draws, rows: int) -> Tensor:
-    """[rows] float32 times in [low, high] for the rows of `draws`; computed on the CPU, alike on every rank."""
-    if times.draw == "uniform":
-        u_B = draws.uniform("times", rows, 1)[:, 0].double()
-    else:
-        n = draws.global_rows or rows
-        strata_N = _strata(n, roll=int(draws.once("strata") * n))
-        row_B = torch.arange(draws.first_row, draws.first_row + rows) % n  # a validation's last batch may be filled up
-        u_B = (draws.once("times") + strata_N[row_B].double()) / n
-    return (times.low + (times.high - times.low) * u_B).float()
-
-
 def corrupt(
     batch: Batch,
     noise: Noise,
     draws: Draws,
     mask_token_id: int,
-    times: Times = Times(),
+    times: Times = BY_ROW,
     *,
+    block_length: int | None = None,
     eos_token_id: int | None = None,
 ) -> Noised:
-    """Masks a batch: each maskable token becomes `mask_token_id` with probability 1 - alpha(t) of its row's t.
+    """Masks a batch: each maskable token becomes `mask_token_id` with probability 1 - alpha(t) of its row's or block's t.
 
     A function of the batch and of (draws.seed, draws.step, global row, position): the corrupted global batch is the same
-    however many ranks share it. eos_token_id: if given, a document's closing run of it is masked as a whole or not at all,
-    as its first token's draw says.
+    however many ranks share it. With `times.per` "block" blocks of `block_length` count from the start of each document, and
+    t and weight are [B, L]; ValueError without a block length. eos_token_id: if given, a document's closing run of it is
+    masked as a whole or not at all, as its first token's draw says, at that token's t.
     """
-    rows, width = batch.ids_BL.shape
-    device = batch.ids_BL.device
-    t_B = draw_times(times, draws, rows).to(device)
-    u_BL = draws.uniform("mask", rows, width, device=device)
-    if eos_token_id is not None:
-        u_BL = u_BL.gather(1, deciders(batch, eos_token_id))
-    hidden_BL = u_BL < mask_probability(noise, t_B)[:, None]
-    masked_BL = batch.maskable_BL & hidden_BL
+    (rows, width), device = batch.ids_BL.shape, batch.ids_BL.device
+    decider_BL = _own_places(batch) if eos_token_id is None else deciders(batch, eos_token_id)
+    if times.per == "row":
+        starts_BL = torch.zeros_like(batch.positions_BL)
+        t_B = row_times(times, draws, rows).to(device)
+    else:
+        if block_length is None:
+            raise ValueError("block_length: missing. Times a block need the length of a block.")
+        starts_BL = block_starts(batch.positions_BL, block_length).gather(1, decider_BL)
+        t_B = block_times(times, draws, starts_BL).to(device)
+    probability_BL = mask_probability(noise, t_B).reshape(rows, -1)
+
+    def drawn(attempt: int) -> Tensor:
+        u_BL = draws.uniform(f"mask {attempt}" if attempt else "mask", rows, width, device=device)
+        return batch.maskable_BL & (u_BL.gather(1, decider_BL) < probability_BL)
+
+    masked_BL = _within_band(drawn, batch.maskable_BL, starts_BL, times) if times.redraw else drawn(0)
     return Noised(batch.ids_BL.masked_fill(masked_BL, mask_token_id), masked_BL, t_B, elbo_weight(noise, t_B))
+
+
+def _own_places(batch: Batch) -> Tensor:
+    """[B, L] every token's own column."""
+    return torch.arange(batch.ids_BL.shape[1], device=batch.ids_BL.device).expand(batch.ids_BL.shape)
+
+
+def _within_band(drawn: Callable[[int], Tensor], maskable_BL: Tensor, starts_BL: Tensor, times: Times) -> Tensor:
+    """[B, L] bool: the first mask of each row or block whose masked share lies in [low, high], or the last one drawn."""
+
+    def of_its_block(values_BL: Tensor) -> Tensor:
+        counts_BL = torch.zeros_like(starts_BL).scatter_add_(1, starts_BL, values_BL.long())
+        return counts_BL.gather(1, starts_BL)
+
+    masked_BL, maskable_tokens_BL = drawn(0), of_its_block(maskable_BL)
+    for attempt in range(1, ATTEMPTS):
+        share_BL = of_its_block(masked_BL).double() / maskable_tokens_BL  # NaN, so never outside, where nothing is maskable
+        outside_BL = (share_BL < times.low) | (share_BL > times.high)
+        if not bool(outside_BL.any()):
+            break
+        masked_BL = torch.where(outside_BL, drawn(attempt), masked_BL)
+    return masked_BL
 
 
 def uncorrupted(batch: Batch) -> Noised:

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+ALL_BITS = (1 << 64) - 1
+
 
 def _signed(n: int) -> int:
     """The int64 with the bits of n modulo 2**64."""
-    n &= (1 << 64) - 1
+    n &= ALL_BITS
     return n - (1 << 64) if n >> 63 else n
 
 
@@ -34,11 +36,20 @@ def _mix(x: Tensor) -> Tensor:
     return x ^ _shift_right(x, 31)
 
 
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _key(seed: int, stream: str) -> int:
+    """Where a stream's hashes begin: an int64, in Python's integers, so that a compiler takes it for the constant it is."""
+    bits = seed * GOLDEN + zlib.crc32(stream.encode()) & ALL_BITS
+    bits = (bits ^ bits >> 30) * FIRST & ALL_BITS
+    bits = (bits ^ bits >> 27) * SECOND & ALL_BITS
+    return _signed(bits ^ bits >> 31)
+
+
 def _hash(seed: int, stream: str, *indices: Tensor | int) -> Tensor:
-    """int64 hashes, broadcast over the indices."""
-    bits: Tensor = _mix(torch.tensor(_signed(seed * GOLDEN + zlib.crc32(stream.encode()))))
-    for index in indices:
-        index = torch.as_tensor(index, dtype=torch.int64)
+    """int64 hashes, broadcast over the indices, of which there is at least one."""
+    first, *others = (torch.as_tensor(index, dtype=torch.int64) for index in indices)
+    bits = _mix(_key(seed, stream) + (first + 1) * GOLDEN)
+    for index in others:
         bits = _mix(bits.to(index.device) + (index + 1) * GOLDEN)
     return bits
 

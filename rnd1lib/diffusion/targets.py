@@ -20,7 +20,7 @@ def masked_targets(
 ) -> Targets:
     """Scores every masked token with its weight; under shift 1 the first token of a document cannot be predicted.
 
-    weight `schedule`: the ELBO weight of the row's t; `uniform`: 1; `mean`: 1 / the row's number of scored tokens;
+    weight `schedule`: the ELBO weight of the row's or block's t; `uniform`: 1; `mean`: 1 / the row's number of scored tokens;
     `cart`: `cart_weights` with cart_p.
     normalise `answer`: divided by the row's number of maskable tokens (LLaDA's SFT loss, Nie et al. 2025, Algorithm 2).
     """
@@ -38,7 +38,7 @@ def masked_targets(
 
 def _weights(noised: Noised, scored_BL: Tensor, weight: Literal["schedule", "uniform", "mean"]) -> Tensor:
     if weight == "schedule":
-        return noised.weight_B.float()[:, None].expand(scored_BL.shape)
+        return noised.weight_B.float().reshape(len(scored_BL), -1).expand(scored_BL.shape)
     if weight == "mean":
         return (1 / scored_BL.sum(1, keepdim=True).clamp(min=1)).expand(scored_BL.shape)
     return torch.ones(scored_BL.shape, device=scored_BL.device)

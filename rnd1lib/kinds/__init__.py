@@ -4,7 +4,7 @@ Legend of shapes: B rows, L positions, V vocabulary, N positions asked about. Id
 log-probabilities float32. `step` counts from 0. Nothing here imports torch.
 """
 
-from rnd1lib.kinds.attention_mask import AttentionMask, Captured, Pattern, RunBeforeStep, StructuralMask
+from rnd1lib.kinds.attention_mask import AttentionMask, Captured, DoubledMask, Pattern, RunBeforeStep, StructuralMask
 from rnd1lib.kinds.callback import Callback, Run
 from rnd1lib.kinds.component import KINDS, Component, Kind
 from rnd1lib.kinds.data import Batch, Conversation, Data, Document, Skipped
@@ -28,6 +28,7 @@ __all__ = [
     "Decision",
     "Denoiser",
     "Document",
+    "DoubledMask",
     "Evaluator",
     "Group",
     "Kind",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -18,8 +18,9 @@ Pattern = Literal["full", "causal", "custom"]
 class AttentionMask(Protocol):
     """Who sees whom inside a document. The core adds that no token sees another document.
 
-    Positions given to the `mask_mod` count from the start of the token's document. A class may set `doubled = True`
-    (block diffusion: the core feeds [noisy | clean]) and may change the model between two steps: see `StructuralMask`.
+    Positions given to the `mask_mod` count from the start of the token's document. A mask with blocks has an attribute
+    `block_length`: blocks count from the start of the document. A class may set `doubled = True` (see `DoubledMask`) and may
+    change the model between two steps (see `StructuralMask`).
     """
 
     def pattern(self, step: int) -> Pattern:
@@ -27,6 +28,21 @@ class AttentionMask(Protocol):
 
     def mask_mod(self, step: Tensor) -> MaskMod:
         """The rule at this step, asked only where `pattern` says `custom`; step is a 0-d int64 tensor."""
+
+
+class DoubledMask(AttentionMask, Protocol):
+    """A mask under which training reads [noisy | clean], both halves with the same positions (block diffusion).
+
+    In its `mask_mod` the places of the clean half are offset by `sequence_length`. Among clean places alone it must be
+    block-causal for documents of any length: that is how sampling asks it.
+    """
+
+    doubled: ClassVar[bool]
+
+    @property
+    def block_length(self) -> int: ...
+    @property
+    def sequence_length(self) -> int: ...
 
 
 class Captured(Protocol):

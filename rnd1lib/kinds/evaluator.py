@@ -46,6 +46,13 @@ class ModelInTraining(Denoiser, Protocol):
         As many batches on every rank; what fills the last ones up is not maskable.
         """
 
+    def training_logits(self, noisy_BL: Tensor, batch: Batch, rows_BL: Tensor) -> Tensor:
+        """[rows_BL.sum(), V] raw logits of those rows as a training step reads them.
+
+        noisy_BL: the batch's ids with mask tokens. `logits` gives the same, save under block diffusion, where a step reads
+        the clean tokens too: each noisy block stands behind clean ones.
+        """
+
     def sum(self, values: Tensor) -> Tensor:
         """The sum over the ranks."""
 

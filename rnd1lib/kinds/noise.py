@@ -12,7 +12,8 @@ class Noised(NamedTuple):
     """A corrupted batch.
 
     ids_BL: int64, the mask token where `masked_BL`, else the clean token. masked_BL: bool. t_B: float32 noise levels in
-    (0, 1]. weight_B: float32, the ELBO weight -alpha'(t) / (1 - alpha(t)). Under block diffusion the last two are [B, L].
+    (0, 1]. weight_B: float32, the ELBO weight -alpha'(t) / (1 - alpha(t)). Where each block of a row has
+    its own t (`train.times.per: block`) the last two are [B, L].
     """
 
     ids_BL: Tensor

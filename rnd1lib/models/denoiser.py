@@ -11,7 +11,8 @@ from torch.distributed.fsdp import FSDPModule
 
 from rnd1lib.errors import ModelError
 from rnd1lib.kinds import AttentionMask, Noise
-from rnd1lib.models.attention import Kernel, attention_masks, positions_in_documents
+from rnd1lib.models.attention import Kernel, positions_in_documents
+from rnd1lib.models.forward import hidden_states
 from rnd1lib.models.tokenizer import Tokenizer
 
 
@@ -81,10 +82,12 @@ class DiffusionLM:
             documents_BL = documents_BL.to(self.device)
             positions_BL = positions_in_documents(documents_BL)
         self._check_length(ids_BL.shape[1])
-        masks = attention_masks(self.attention_mask, self.step, documents_BL, positions_BL, kernel=self.kernel)
-        hidden_BLD = self.network(ids_BL, positions=positions_BL, attention_masks=masks)
-        asked = hidden_BLD if rows_BL is None else hidden_BLD[rows_BL.to(self.device)]
-        logits: Tensor = self.network.get_submodule("lm_head")(asked)
+        mask, step = self.attention_mask, self.step
+        hidden_BLD = hidden_states(self.network, mask, step, ids_BL, documents_BL, positions_BL, kernel=self.kernel)
+        return self._head(hidden_BLD if rows_BL is None else hidden_BLD[rows_BL.to(self.device)])
+
+    def _head(self, hidden: Tensor) -> Tensor:
+        logits: Tensor = self.network.get_submodule("lm_head")(hidden)
         reshard(self.network)
         return logits
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rnd1lib.recipe.sections import TrainSection
 from rnd1lib.recipe.structure import Structure
 from rnd1lib.recipe.typed import Key
 from rnd1lib.registry import did_you_mean
@@ -18,7 +19,7 @@ def misfits(made: Mapping[Key, Any], structure: Structure) -> Iterator[Misfit]:
     made: the components by their key in the recipe; None for one that could not be made. Reads attributes alone.
     """
     names = {key: use for key, (_, use, _) in structure.references.items()}
-    objective, model = made.get(("objective",)), made.get(("model",))
+    objective, model, mask = (made.get((kind,)) for kind in ("objective", "model", "attention_mask"))
     if objective is not None and objective.corrupts and structure.tree.get("noise") is None:
         yield ("noise",), f"noise: missing. objective {names['objective',]!r} corrupts, so it needs a noise schedule."
     if model is not None:
@@ -26,6 +27,14 @@ def misfits(made: Mapping[Key, Any], structure: Structure) -> Iterator[Misfit]:
         if structure.model and structure.model.flavor in model.flavors:
             for option, sentence in losses_without_routers(objective, model.flavors[structure.model.flavor]):
                 yield ("objective", option), f"objective {names['objective',]!r}: {sentence}"
+    if mask is not None and structure.train is not None:
+        yield from _blocks(mask, names["attention_mask",], structure.train)
+    if getattr(mask, "doubled", False) and objective is not None and not objective.corrupts:
+        yield (
+            ("objective",),
+            f"objective {names['objective',]!r} masks nothing, and attention_mask {names['attention_mask',]!r} trains on noisy "
+            "blocks beside clean ones. Use an objective that corrupts, or attention_mask: causal.",
+        )
 
 
 def losses_without_routers(objective: Any, config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -34,6 +43,21 @@ def losses_without_routers(objective: Any, config: Mapping[str, Any]) -> Iterato
         for name in ("balance", "z"):
             if getattr(objective, name, 0):
                 yield name, f"{name}: this model has no experts, so there are no routers to hold to it. Use 0."
+
+
+def _blocks(mask: Any, name: str, train: TrainSection) -> Iterator[Misfit]:
+    if train.times.per == "block" and not hasattr(mask, "block_length"):
+        yield (
+            ("train", "times", "per"),
+            f"train.times.per: 'block' needs an attention mask with blocks, and {name!r} has none. "
+            "Use block_diffusion or block_causal, or times per: row.",
+        )
+    if getattr(mask, "doubled", False) and mask.sequence_length != train.sequence_length:
+        yield (
+            ("attention_mask", "sequence_length"),
+            f"attention_mask {name!r}: sequence_length: {mask.sequence_length} is not train.sequence_length, "
+            f"{train.sequence_length}. Write ${{train.sequence_length}}.",
+        )
 
 
 def _flavor(model: Any, structure: Structure) -> Iterator[Misfit]:

@@ -52,12 +52,16 @@ class ModelSection:
 
 @dataclass(frozen=True, kw_only=True)
 class TimesSection:
-    """`train.times:` - how the noise level of a row is drawn: t = low + (high - low) u."""
+    """`train.times:` - how noise levels are drawn: t = low + (high - low) u."""
 
     draw: Literal["stratified", "uniform"] = "stratified"
     """One stratum a row of the global batch, or each row alone."""
+    per: Literal["row", "block"] = "row"
+    """One t a row, or one a block of each document; blocks are those of the attention mask."""
     low: float = 1e-3
     high: float = 1.0
+    redraw: bool = False
+    """Draw a mask again while the share that it masks lies outside [low, high]."""
 
     def faults(self) -> Faults:
         """key and sentence for each value out of bounds."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -74,8 +75,7 @@ class Prepared:
     @cached_property
     def times(self) -> Times:
         """How noise levels are drawn."""
-        section = self.recipe.train.times
-        return Times(draw=section.draw, low=section.low, high=section.high)
+        return Times(**asdict(self.recipe.train.times))
 
     @cached_property
     def variable_length(self) -> VariableLength | None:

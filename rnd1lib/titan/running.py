@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from rnd1lib.kinds import Batch, Objective
 from rnd1lib.models.denoiser import DiffusionLM
+from rnd1lib.models.forward import training_states
 from rnd1lib.titan.moved import Beginning
 
 HeldOutBatches = Callable[[int, Any], list[tuple[int, Batch]]]
@@ -37,6 +39,13 @@ class RunningModel(DiffusionLM):
         """This rank's share of the held-out rows, micro-batch by micro-batch; see `ModelInTraining`."""
         for first_row, batch in self._held_out_batches(rows, data):
             yield first_row, Batch(*(field.to(self.device) for field in batch))
+
+    @torch.no_grad()
+    def training_logits(self, noisy_BL: Tensor, batch: Batch, rows_BL: Tensor) -> Tensor:
+        """[rows_BL.sum(), V] raw logits of those rows as a training step reads them; see `ModelInTraining`."""
+        mask, step, shift = self.attention_mask, self.step, self.shift
+        hidden_BLD = training_states(self.network, mask, step, noisy_BL, batch, shift=shift, kernel=self.kernel)
+        return self._head(hidden_BLD[rows_BL])
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum over the ranks, on the CPU."""

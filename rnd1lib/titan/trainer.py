@@ -17,7 +17,7 @@ from torchtitan.trainer import Trainer
 
 from rnd1lib.diffusion import Draws, Times, VariableLength, corrupt, cut, denominator, uncorrupted
 from rnd1lib.kinds import AttentionMask, Batch, Noise, Noised, Objective
-from rnd1lib.models.attention import attention_masks
+from rnd1lib.models.forward import training_states
 from rnd1lib.titan.auxiliary import Auxiliary
 from rnd1lib.titan.non_finite import NonFiniteSteps, agreed
 from rnd1lib.titan.ranks import on_every_rank
@@ -51,8 +51,9 @@ class Diffusion(NamedTuple):
         if self.mask_token_id is None:
             return uncorrupted(batch)
         assert self.noise is not None
-        draws = self._draws(step, first_row)
-        return corrupt(batch, self.noise, draws, self.mask_token_id, self.times, eos_token_id=self.eos_token_id)
+        draws, ends = self._draws(step, first_row), self.eos_token_id
+        block_length = getattr(self.attention_mask, "block_length", None)
+        return corrupt(batch, self.noise, draws, self.mask_token_id, self.times, block_length=block_length, eos_token_id=ends)
 
     def _draws(self, step: int, first_row: int) -> Draws:
         return Draws(seed=self.seed, step=step, first_row=first_row, global_rows=self.global_rows)
@@ -201,9 +202,9 @@ class DiffusionTrainer(Trainer):
         """Adds this micro-batch's gradients; returns its share of the loss. Every rank calls the head once, rows or none."""
         batch, weights_BL = extra_kwargs["batch"], extra_kwargs["weights"]
         scored_BL = (labels != IGNORE_INDEX) & (weights_BL != 0)
-        seen = attention_masks(self.diffusion.attention_mask, self.step - 1, batch.documents_BL, batch.positions_BL)
+        mask, shift = self.diffusion.attention_mask, self.diffusion.objective.shift
         with self.train_context(), self.auxiliary.attached():
-            hidden_BLD = self.network(inputs, positions=batch.positions_BL, attention_masks=seen)
+            hidden_BLD = training_states(self.network, mask, self.step - 1, inputs, batch, shift=shift)
             summed: Tensor = self.network.get_submodule("lm_head")(
                 hidden_BLD[scored_BL],
                 labels=labels[scored_BL],

@@ -8,7 +8,7 @@ from rnd1_plugins.noise.cosine import Cosine
 from rnd1_plugins.noise.linear import Linear
 
 from rnd1lib.diffusion import Draws, Times, corrupt, elbo_weight, mask_probability, uncorrupted
-from rnd1lib.diffusion.corruption import _strata, draw_times
+from rnd1lib.diffusion.times import _strata, row_times
 from rnd1lib.kinds import Batch
 
 MASK = 63
@@ -52,7 +52,7 @@ def test_a_row_is_masked_with_the_probability_of_its_time(noise):
 
 @given(n=st.integers(1, 200), step=st.integers(0, 1000))
 def test_stratified_times_put_one_row_in_each_stratum(n, step):
-    times = draw_times(Times(), Draws(seed=2, step=step, global_rows=n), n)
+    times = row_times(Times(), Draws(seed=2, step=step, global_rows=n), n)
     strata = ((times.double() - 1e-3) / 0.999 * n).clamp(0, n - 1e-6).long()
     assert sorted(strata.tolist()) == list(range(n))
 
@@ -66,13 +66,13 @@ def test_any_run_of_neighbouring_rows_spans_all_times(n, roll):
 
 @pytest.mark.parametrize("draw", ["stratified", "uniform"])
 def test_times_are_uniform_over_many_steps(draw):
-    times = torch.cat([draw_times(Times(draw=draw), Draws(seed=0, step=step), 8) for step in range(500)])
+    times = torch.cat([row_times(Times(draw=draw), Draws(seed=0, step=step), 8) for step in range(500)])
     assert abs(times.mean() - 0.5005) < 0.02 and abs(times.var() * 12 - 0.998) < 0.06
     assert times.min() >= 1e-3 and times.max() <= 1
 
 
 def test_a_row_passes_through_every_stratum_and_all_of_it_as_steps_go_by():
-    times = torch.stack([draw_times(Times(), Draws(seed=0, step=step, global_rows=4), 4) for step in range(200)])
+    times = torch.stack([row_times(Times(), Draws(seed=0, step=step, global_rows=4), 4) for step in range(200)])
     places = (times.double() - 1e-3) / 0.999 * 4
     assert all(((places.long() == stratum).float().mean(0) > 0.1).all() for stratum in range(4))
     inside = places[:, 0] % 1
@@ -81,7 +81,7 @@ def test_a_row_passes_through_every_stratum_and_all_of_it_as_steps_go_by():
 
 def test_stratified_times_vary_less():
     spread = {
-        draw: torch.stack([draw_times(Times(draw=draw), Draws(seed=0, step=s), 16).mean() for s in range(200)]).std()
+        draw: torch.stack([row_times(Times(draw=draw), Draws(seed=0, step=s), 16).mean() for s in range(200)]).std()
         for draw in ("stratified", "uniform")
     }
     assert spread["stratified"] < spread["uniform"] / 3

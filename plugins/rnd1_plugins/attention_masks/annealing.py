@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from rnd1_plugins.attention_masks.opening import Opening
 from rnd1lib.diffusion import hash_uniform
-from rnd1lib.kinds import Pattern
 
 if TYPE_CHECKING:
     from rnd1lib.kinds.attention_mask import MaskMod
 
 
 @dataclass(frozen=True, kw_only=True)
-class Annealing:
+class Annealing(Opening):
     """Opens the future at random, more of it at every step, so that an autoregressive model is not changed all at once.
 
     At step s a token sees what stands before it, and each later place with probability (s + 1) / steps, drawn anew at every
@@ -22,18 +22,8 @@ class Annealing:
     Adaptation from Autoregressive Models", attention mask annealing); Dream.
     """
 
-    steps: int = 10_000
-    """Until all is seen; at least 1, with which it is bidirectional from the start."""
     seed: int = 0
     """Of the draws; recipes set `${train.seed}`."""
-
-    def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"steps: {self.steps} is below 1.")
-
-    def pattern(self, step: int) -> Pattern:
-        """`custom` while it opens, then `full`."""
-        return "full" if step >= self.steps - 1 else "custom"
 
     def mask_mod(self, step: Tensor) -> "MaskMod":
         """kv <= q, or a draw below the step's rate."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from rnd1lib.kinds import Pattern
+from rnd1_plugins.attention_masks.opening import Opening
 
 if TYPE_CHECKING:
     from rnd1lib.kinds.attention_mask import MaskMod
@@ -14,24 +14,13 @@ DOUBLINGS = 16  # 2**16 positions: beyond the rows of any training here
 
 
 @dataclass(frozen=True, kw_only=True)
-class BandAnnealing:
+class BandAnnealing(Opening):
     """Opens the future from the near to the far, without chance: the deterministic counterpart of `annealing`.
 
     A token sees what stands before it and the next w(s) places. The band doubles sixteen times over `steps`, in a straight
     line between two doublings, since the rule does not know how long a document is: 0 places at first, about 2^(16 r) - 1
     after the share r of the steps, all of them from step steps - 1 on.
     """
-
-    steps: int = 10_000
-    """Until all is seen; at least 1, with which it is bidirectional from the start."""
-
-    def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"steps: {self.steps} is below 1.")
-
-    def pattern(self, step: int) -> Pattern:
-        """`custom` while it opens, then `full`."""
-        return "full" if step >= self.steps - 1 else "custom"
 
     def mask_mod(self, step: Tensor) -> "MaskMod":
         """kv <= q + w(step), in integers: every device has the same band."""

@@ -36,7 +36,7 @@ class Nll:
         for first_row, batch in model.held_out(self.rows, self.data):
             ids_BL, targets = self._task(model, batch, first_row)
             scored_BL = (targets.labels_BL != IGNORE) & (targets.weights_BL != 0)
-            logits_NV = model.logits(ids_BL, rows_BL=scored_BL, documents_BL=batch.documents_BL)
+            logits_NV = model.training_logits(ids_BL, batch, scored_BL)
             mask_token_id = model.mask_token_id if model.objective.corrupts else None
             losses_N = cross_entropy(logits_NV, targets.labels_BL[scored_BL], mask_token_id)
             total[0] += (losses_N.double() * targets.weights_BL[scored_BL]).sum().cpu()

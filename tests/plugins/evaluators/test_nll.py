@@ -52,7 +52,7 @@ class Table:
     def whole_logits(self, ids_BL):
         return self.table_VV[ids_BL] + self.place_LV
 
-    def logits(self, ids_BL, *, rows_BL=None, documents_BL=None):
+    def training_logits(self, ids_BL, batch, rows_BL):
         return self.whole_logits(ids_BL)[rows_BL]
 
 
@@ -90,10 +90,10 @@ def test_it_is_the_plain_sum_whatever_the_recipes_weights_and_noise_and_the_same
 
 def test_no_document_sees_another():
     model, seen = Table(Mdlm()), []
-    plain_logits = model.logits
-    model.logits = lambda ids_BL, *, rows_BL, documents_BL: (
-        seen.append(documents_BL),
-        plain_logits(ids_BL, rows_BL=rows_BL),
+    plain_logits = model.training_logits
+    model.training_logits = lambda ids_BL, batch, rows_BL: (
+        seen.append(batch.documents_BL),
+        plain_logits(ids_BL, batch, rows_BL),
     )[1]
     Nll(rows=5).evaluate(model, step=0)
     assert len(seen) == 2 and all(
