@@ -17,10 +17,10 @@ from torchtitan.trainer import Trainer
 
 from rnd1lib.diffusion import Draws, Times, VariableLength, corrupt, cut, denominator, uncorrupted
 from rnd1lib.kinds import AttentionMask, Batch, Noise, Noised, Objective
-from rnd1lib.models.forward import training_states
 from rnd1lib.titan.auxiliary import Auxiliary
 from rnd1lib.titan.non_finite import NonFiniteSteps, agreed
 from rnd1lib.titan.ranks import on_every_rank
+from rnd1lib.titan.reading import training_states
 
 
 class Diffusion(NamedTuple):
