@@ -50,6 +50,7 @@ def rnd1_register(register: Any) -> None:
     register.data("text", "rnd1_plugins.data.text:Text")
     register.data("jsonl", "rnd1_plugins.data.jsonl:Jsonl")
     register.data("chat", "rnd1_plugins.data.chat:Chat")
+    register.data("tokens", "rnd1_plugins.data.tokens:Tokens")
 
     register.evaluator("nll", "rnd1_plugins.evaluators.nll:Nll")
     register.evaluator("moved", "rnd1_plugins.evaluators.moved:Moved")

@@ -65,5 +65,5 @@ class Encoding:
         raise DataError(f"token {token} at position {position} is {what}.")
 
 
-def _ids(ids: Sequence[int]) -> Tensor:
+def _ids(ids: Sequence[int] | Tensor) -> Tensor:
     return torch.as_tensor(ids, dtype=torch.int64)

@@ -12,11 +12,13 @@ import torch
 from rnd1lib.data.reading import whole_documents
 from rnd1lib.kinds import Conversation, Data
 
+Content = str | Sequence[int] | torch.Tensor | Conversation
+
 SHARE = 0.01
 FEWEST = 16
 
 
-def held_out(data: Data) -> Callable[[str | Sequence[int] | Conversation], bool]:
+def held_out(data: Data) -> Callable[[Content], bool]:
     """Says of a document's content whether it is held out: 1 % of the documents, at least 16, at most half of them.
 
     A finite source is read once, as one stream; of an `endless` one every document whose sha256 is below 1 % of the
@@ -31,7 +33,7 @@ def held_out(data: Data) -> Callable[[str | Sequence[int] | Conversation], bool]
     return lambda content: _digest(content) in chosen
 
 
-def _digest(content: str | Sequence[int] | Conversation) -> bytes:
+def _digest(content: Content) -> bytes:
     if isinstance(content, Conversation):
         content = json.dumps(_opening(content), sort_keys=True)
     if isinstance(content, str):

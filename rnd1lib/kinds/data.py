@@ -21,17 +21,17 @@ class Conversation(NamedTuple):
 class Document(NamedTuple):
     """One document and the place after it.
 
-    content: text, token ids, or a conversation of which only the answer may be masked. cursor: a small JSON value; an
-    iterator made with it goes on behind this document. maskable: with ids only, which of them may be masked (None: all).
-    source: its name in a mixture, for the shares.
+    content: text, token ids (a tensor of any integer dtype will do), or a conversation of which only the answer may be
+    masked. cursor: a small JSON value; an iterator made with it goes on behind this document. maskable: with ids only, which
+    of them may be masked (None: all). source: its name in a mixture, for the shares.
 
     pad_to: None for text, which is split where it is longer than a row. A prompt with its answer is not split, and has
     end-of-text tokens behind it that are learned, up to a multiple of so many places or to the row's end.
     """
 
-    content: str | Sequence[int] | Conversation
+    content: str | Sequence[int] | Tensor | Conversation
     cursor: Any
-    maskable: Sequence[bool] | None = None
+    maskable: Sequence[bool] | Tensor | None = None
     source: str | None = None
     pad_to: int | Literal["row"] | None = None
 
