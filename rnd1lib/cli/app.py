@@ -17,6 +17,7 @@ from rnd1lib.cli.export import export
 from rnd1lib.cli.infill import infill
 from rnd1lib.cli.recipe import recipe
 from rnd1lib.cli.sample import sample
+from rnd1lib.cli.tokenize import tokenize
 from rnd1lib.cli.train import train
 from rnd1lib.errors import OtherRankFailed, Rnd1Error
 from rnd1lib.plugins import installed
@@ -36,7 +37,7 @@ def command_line() -> typer.Typer:
         add_completion=False,
         rich_markup_mode=None,
     )
-    for command in (train, sample, infill, export, components, doctor, demo):
+    for command in (train, sample, infill, export, tokenize, components, doctor, demo):
         app.command()(command)
     app.add_typer(recipe, name="recipe")
     installed().add_commands(app)

@@ -6,12 +6,12 @@ import json
 import os
 import shutil
 from dataclasses import asdict
-from hashlib import file_digest
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from rnd1lib.data.encoding import Tokens
 from rnd1lib.data.shards import HEADER, ROW, TEXT, Header, Shard
@@ -28,8 +28,7 @@ class ShardWriter:
     """
 
     def __init__(self, folder: Path, *, vocabulary: str, vocab_size: int, shard_tokens: int = SHARD_TOKENS) -> None:
-        if folder.exists():
-            raise DataError(f"{folder}: is there already. Choose another folder, or remove it.")
+        refuse_existing(folder)
         self.folder, self.path = folder, folder.with_name(f"{folder.name}.partial-{os.getpid()}")
         self._vocabulary, self._vocab_size, self._shard_tokens = vocabulary, vocab_size, shard_tokens
         self._shards: list[Shard] = []
@@ -71,10 +70,9 @@ class ShardWriter:
         }
         if not all(bool(each.maskable_N.all()) for each in documents):
             tensors["maskable"] = torch.cat([each.maskable_N for each in documents])
-        save_file(tensors, path)
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-            self._shards.append(Shard(path.name, len(documents), self._tokens, file_digest(file, "sha256").hexdigest()))
+        content = save(tensors)
+        _write(path, content)
+        self._shards.append(Shard(path.name, len(documents), self._tokens, sha256(content).hexdigest()))
         self._begin()
 
     def _finish(self) -> None:
@@ -90,8 +88,19 @@ class ShardWriter:
             shards=tuple(self._shards),
         )
         described = asdict(header) | {"shards": [shard._asdict() for shard in header.shards]}
-        with (self.path / HEADER).open("w", encoding="utf-8") as file:
-            file.write(json.dumps(described, indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        _write(self.path / HEADER, f"{json.dumps(described, indent=2)}\n".encode())
         self.path.rename(self.folder)
+
+
+def refuse_existing(folder: Path) -> None:
+    """Raises DataError if something is there: tokens are never written over."""
+    if folder.exists():
+        raise DataError(f"{folder}: is there already. Choose another folder, or remove it.")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """To the disk, not only to the system's memory."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

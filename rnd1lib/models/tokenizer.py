@@ -54,6 +54,11 @@ class Tokenizer:
         """A training text's ids: it may speak of `<|endoftext|>` or `<|mask|>`, and yet holds no such token."""
         return self._encode(text, names_are_text=True)
 
+    def encode_documents(self, texts: Sequence[str]) -> list[list[int]]:
+        """`encode_document` of each, on as many cores as there are."""
+        self.tokens.encode_special_tokens = True
+        return [list(encoded.ids) for encoded in self.tokens.encode_batch_fast(list(texts), add_special_tokens=False)]
+
     def encode_conversation(self, messages: Sequence[Message]) -> tuple[list[int], list[int]]:
         """The ids of the prompt, all but the last message, and of the answer: apart, as they are when sampling.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -47,10 +48,37 @@ def given_tokenizer(recipe: Recipe, start: Start) -> Tokenizer | None:
     return load_tokenizer(start.folder) if start.folder else None
 
 
+def recipe_tokenizer(recipe: Recipe, start: Start) -> Tokenizer | None:
+    """The tokenizer that a run would have, made from the data where the recipe asks for that; None if there is none."""
+    return _trained(recipe) if trains_tokenizer(recipe) else given_tokenizer(recipe, start)
+
+
+def vocabulary_problems(recipe: Recipe, start: Start) -> list[str]:
+    """A sentence for each of the data that is token ids of another tokenizer than the run's."""
+    evaluators = recipe.components.evaluators.values()
+    given = [recipe.components.data, *(getattr(evaluator, "data", None) for evaluator in evaluators)]
+    tokens = [data for each in given for data in _sources(each) if hasattr(data, "vocabulary_sha256")]
+    if tokens and trains_tokenizer(recipe):
+        return [f"model.tokenizer: {{train: ...}} needs texts, and {tokens[0]!r} are token ids. Use the tokenizer beside them."]
+    tokenizer = given_tokenizer(recipe, start) if tokens else None
+    return [
+        f"data: {data!r} was encoded with another tokenizer than the model's. Encode it again (`rnd1 tokenize`) with this one."
+        for data in tokens
+        if tokenizer is not None and data.vocabulary_sha256 != tokenizer.vocabulary_sha256
+    ]
+
+
+def _sources(data: Any) -> Iterator[Any]:
+    """The component, and those that are its options."""
+    yield data
+    for inner in getattr(data, "sources", {}).values():
+        yield from _sources(inner)
+
+
 def write_model_folder(recipe: Recipe, start: Start, folder: Path) -> None:
     """Writes it, config.json last of all."""
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = _trained(recipe) if trains_tokenizer(recipe) else given_tokenizer(recipe, start)
+    tokenizer = recipe_tokenizer(recipe, start)
     config, facts = decide(recipe, start, tokenizer)
     if tokenizer is not None:
         tokenizer.save(folder)

@@ -19,7 +19,7 @@ from rnd1lib.models.weights import check_folder
 from rnd1lib.recipe.arithmetic import Batching, batching, lr_scale
 from rnd1lib.recipe.composition import losses_without_routers
 from rnd1lib.titan.groups import Claim, claim
-from rnd1lib.titan.model_folder import Start, decide, given_tokenizer, trains_tokenizer
+from rnd1lib.titan.model_folder import Start, decide, given_tokenizer, trains_tokenizer, vocabulary_problems
 
 if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe
@@ -55,6 +55,7 @@ def plan_run(recipe: Recipe, ranks: int) -> Plan:
         problems += _shift_problems(recipe, start)
         losses = losses_without_routers(recipe.components.objective, start.config)
         problems += [f"objective.{sentence}" for _, sentence in losses]
+        problems += vocabulary_problems(recipe, start)
         _collected(problems, lambda: claims(recipe, start.config))
         if not trains_tokenizer(recipe):
             _collected(problems, lambda: decide(recipe, start, given_tokenizer(recipe, start)))

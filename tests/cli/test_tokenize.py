@@ -1,0 +1,100 @@
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+import rnd1lib
+from rnd1lib.cli.app import command_line
+from rnd1lib.data.shards import open_shards
+from rnd1lib.errors import DataError, RecipeError
+from rnd1lib.models.tokenizer import load_tokenizer
+
+RECIPE = """
+extends: tiny/dense
+model: {tokenizer: {train: 400}}
+data: {use: text, path: "%s/*.txt"}
+train: {steps: 2, batch_tokens: 512, sequence_length: 64, streams: 4}
+evaluators: null
+callbacks: null
+run: {folder: "%s/run"}
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    for number in range(12):
+        (tmp_path / f"{number:02}.txt").write_text(f"Text {number} says that {number} and {number} make {2 * number}. " * 9)
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "recipe.yaml").write_text(RECIPE % (tmp_path, tmp_path))
+    return tmp_path / "recipe.yaml"
+
+
+def tokenized(recipe, *overrides):
+    folder = recipe.parent / "tokens"
+    done = CliRunner().invoke(command_line(), ["tokenize", str(recipe), str(folder), *overrides], catch_exceptions=False)
+    assert done.exit_code == 0
+    return folder
+
+
+def test_the_folder_holds_every_document_and_the_tokenizer_that_reads_them(recipe):
+    folder = tokenized(recipe)
+    tokenizer, shards = load_tokenizer(folder), open_shards(folder)
+    texts = [path.read_text() for path in sorted(recipe.parent.glob("*.txt"))][:-1]
+    assert [tokenizer.decode(tokens.ids_N.tolist()) for _, tokens in shards.documents(0, 1)] == texts
+    assert shards.header.documents == 12
+    assert shards.header.vocabulary == tokenizer.vocabulary_sha256
+
+
+def test_a_run_on_tokens_trains_as_the_run_on_their_texts(recipe):
+    folder = tokenized(recipe)
+    given = [f"model.tokenizer={folder}"]
+    texts = rnd1lib.train(rnd1lib.load_recipe(recipe, given))
+    ids = ["data={use: tokens}", f"data.path={folder}", f"run.folder={recipe.parent / 'ids'}"]
+    tokens = rnd1lib.train(rnd1lib.load_recipe(recipe, [*given, *ids]))
+    told = [[(line["loss"], line["tokens"], line["packed"]) for line in run.metrics] for run in (texts, tokens)]
+    assert told[0] == told[1]
+    assert len(told[0]) == 2
+
+
+def test_conversations_keep_what_is_prompt_and_how_they_are_padded(recipe):
+    talk = [{"role": "user", "content": "What do 1 and 1 make?"}, {"role": "assistant", "content": "2."}]
+    (recipe.parent / "a.jsonl").write_text((json.dumps({"messages": talk}) + "\n") * 3)
+    folder = tokenized(recipe, "data={use: chat, pad_to: row}", f"data.path={recipe.parent}/a.jsonl")
+    prompt, answer = load_tokenizer(folder).encode_conversation(talk)
+    for _, tokens in open_shards(folder).documents(0, 1):
+        assert tokens.ids_N.tolist() == prompt + answer
+        assert tokens.maskable_N.tolist() == [False] * len(prompt) + [True] * len(answer)
+        assert tokens.pad_to == "row"
+
+
+def test_tokens_of_another_tokenizer_are_refused_before_anything_starts(recipe):
+    folder = tokenized(recipe)
+    for tokenizer, what in (("{train: 400}", "are token ids. Use the tokenizer beside them"), ("other", "another tokenizer")):
+        if tokenizer == "other":
+            (recipe.parent / "00.txt").write_text("entirely new words that merge otherwise " * 50)
+            tokenizer = tokenized_elsewhere(recipe)
+        overrides = ["data={use: tokens}", f"data.path={folder}", f"model.tokenizer={tokenizer}"]
+        with pytest.raises(RecipeError, match=what):
+            rnd1lib.train(rnd1lib.load_recipe(recipe, overrides))
+        assert not (recipe.parent / "run").exists()
+
+
+def tokenized_elsewhere(recipe):
+    folder = recipe.parent / "other"
+    CliRunner().invoke(command_line(), ["tokenize", str(recipe), str(folder)], catch_exceptions=False)
+    return folder
+
+
+def test_what_is_there_is_not_written_over_and_a_recipe_without_a_tokenizer_is_told_so(recipe):
+    folder = tokenized(recipe)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(DataError, match="is there already"):
+        tokenized(recipe)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    with pytest.raises(RecipeError, match=r"model\.tokenizer: missing"):
+        CliRunner().invoke(
+            command_line(),
+            ["tokenize", str(recipe), str(recipe.parent / "new"), "model.tokenizer=null"],
+            catch_exceptions=False,
+        )
+    assert not (recipe.parent / "new").exists()
