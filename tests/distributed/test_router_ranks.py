@@ -1,0 +1,66 @@
+"""Two gloo ranks with the routers' losses: the gradients of the plain sum over both, FSDP2 and EP, recomputed or not."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from plain_gradients import plain
+from titan_runs import TINY, write_texts
+
+import rnd1lib
+
+pytestmark = pytest.mark.distributed
+LAYOUTS = {"fsdp": 1, "ep": 1, "ep full": 1, "ep selective accumulation": 2}
+SHORT = ("train.variable_length={share: 50%, shortest: 2}", "objective.eos=as_one", "train.steps=3")
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("router-ranks")
+    write_texts(folder)
+    (folder / "tiny.yaml").write_text(TINY % (folder, folder), encoding="utf-8")
+    return folder / "tiny.yaml"
+
+
+@pytest.fixture(scope="module")
+def two(recipe):
+    """What each of two ranks saw."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    script = Path(__file__).with_name("router_ranks.py")
+    done = subprocess.run(
+        [*command, str(script), str(recipe), str(recipe.parent)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    return [torch.load(recipe.parent / f"seen-{rank}.pt") for rank in (0, 1)]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_gradients_of_two_ranks_are_those_of_the_losses_added_up(recipe, two, layout):
+    micro_batches = [part for rank in two for part in rank[layout]["micro_batches"]]
+    assert len(micro_batches) == 2 * LAYOUTS[layout]
+    model = rnd1lib.load_model(recipe.parent / layout)
+    expected, said = plain(model, micro_batches, balance=0.2, z=0.05)
+    for rank in two:
+        assert rank[layout]["gradients"].keys() == expected.keys()
+        for name, gradient in expected.items():
+            torch.testing.assert_close(rank[layout]["gradients"][name], gradient, atol=2e-6, rtol=1e-3, msg=name)
+        for name, by_layer in said.items():
+            assert rank[layout]["line"][name] == pytest.approx(by_layer, rel=1e-5)
+
+
+def test_two_ranks_cut_the_rows_and_mask_the_ends_that_one_does(recipe, two):
+    alone = rnd1lib.train(rnd1lib.load_recipe(recipe, [*SHORT, f"run.folder={recipe.parent}/alone"]))
+    lines = [line for line in alone.metrics if "loss" in line]
+    for ours, theirs in zip(two[0]["short"], lines, strict=True):
+        assert (ours["tokens"], ours["masked"]) == (theirs["tokens"], theirs["masked"])
+        assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-5)
+    whole = rnd1lib.train(rnd1lib.load_recipe(recipe, ["train.steps=1", f"run.folder={recipe.parent}/whole"]))
+    assert lines[0]["tokens"] < 0.9 * whole.metrics[0]["tokens"]
