@@ -1,5 +1,7 @@
 """What the tests of the routers' losses share: the gradients of a run's only step, and the same by a plain computation."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from rnd1_plugins.attention_masks.bidirectional import Bidirectional
@@ -49,17 +51,16 @@ def plain(model, micro_batches, *, balance, z):
     """Gradients by name, and each router loss by layer, of all micro-batches of all ranks: the losses simply added up."""
     network, said = model.network.requires_grad_(True), {"balance": {}, "z": {}}
     for part in micro_batches:
-        logits, hooks = {}, []
-        for number, layer in network.layers.items():
-            keep = layer.moe.router.gate.register_forward_hook(lambda _, __, out, n=number: logits.update({n: out}))
-            hooks.append(keep)
+        logits = []
+        gates = [layer.moe.router.gate for layer in network.layers.values()]
+        hooks = [gate.register_forward_hook(partial(keep, logits)) for gate in gates]
         seen = attention_masks(Bidirectional(), 0, part["documents"], part["positions"])
         rows_BLV = network.lm_head(network(part["ids"], positions=part["positions"], attention_masks=seen))
         rows_BLV = rows_BLV.index_fill(-1, part["never"], -torch.inf)
         nll = F.cross_entropy(rows_BLV.flatten(0, 1), part["labels"].flatten(), reduction="none")
         scored = part["weights"].flatten() != 0
         loss = (nll[scored] * part["weights"].flatten()[scored]).sum() / part["total"]
-        for number, layer_logits in logits.items():
+        for number, layer_logits in zip(network.layers, logits, strict=True):
             for name, coefficient, value in zip(said, (balance, z), router_losses(layer_logits.flatten(0, 1)), strict=True):
                 loss = loss + coefficient * value / len(micro_batches)
                 said[name][number] = said[name].get(number, 0) + value.item() / len(micro_batches)
@@ -67,6 +68,10 @@ def plain(model, micro_batches, *, balance, z):
         for hook in hooks:
             hook.remove()
     return {name: value.grad for name, value in parameters(network).items()}, said
+
+
+def keep(logits, gate, inputs, output):
+    logits.append(output)
 
 
 def router_losses(logits_NE, k=2):
