@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from torchtitan.protocols.model_spec import ModelSpec
@@ -25,7 +25,7 @@ class Build(NamedTuple):
 
     mask_token_id: the row that is a parameter of its own (None: a model without a mask token). seed: of the initial
     weights. sequence_length: rows of the RoPE cache. compute_dtype: "float32" or "bfloat16", of the experts.
-    frozen: names of parameters that do not learn.
+    frozen: names of parameters that do not learn. loss: "chunked" or "liger", who computes the LM head's cross entropy.
     """
 
     mask_token_id: int | None = None
@@ -33,6 +33,7 @@ class Build(NamedTuple):
     sequence_length: int = 2048
     compute_dtype: str = "float32"
     frozen: frozenset[str] = frozenset()
+    loss: Literal["chunked", "liger"] = "chunked"
 
 
 @runtime_checkable

@@ -17,7 +17,7 @@ from rnd1lib.kinds import AttentionMask
 if TYPE_CHECKING:
     from rnd1lib.kinds.attention_mask import MaskMod
 
-Kernel = Literal["sdpa", "flex"]
+Kernel = Literal["sdpa", "dense", "flex"]
 
 
 class Runs:
@@ -57,7 +57,8 @@ def attention_masks(
 
     documents_BL: any integer a token, or None where each row is one document; a token sees its own document alone.
     positions_BL: int64, from 0 in each document. kernel: `flex` makes a BlockMask where a mask is
-    needed at all; the default on a GPU, where it is compiled once and skips what nobody sees.
+    needed at all; the default on a GPU, where it is compiled once and skips what nobody sees. `dense` makes a tensor even of
+    documents that are runs: a compiled network sees one shape in every step, where runs would be compiled step by step.
     """
     kernel = kernel or ("flex" if positions_BL.is_cuda else "sdpa")
     pattern = mask.pattern(step)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torchtitan.models.common import Linear
+
+from rnd1lib.models.liger import fused_cross_entropy
 
 
 class ScoringHead(Linear):
@@ -20,13 +22,14 @@ class ScoringHead(Linear):
 
     @dataclass(kw_only=True, slots=True)
     class Config(Linear.Config):
-        """torchtitan's, and how many rows have logits at a time."""
+        """torchtitan's, how many rows have logits at a time, and who computes the loss: `chunked` (here) or `liger`."""
 
         chunk: int = 256
+        loss: Literal["chunked", "liger"] = "chunked"
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.chunk = config.chunk
+        self.chunk, self.loss = config.chunk, config.loss
 
     def forward(
         self,
@@ -45,6 +48,8 @@ class ScoringHead(Linear):
             return super().forward(input)
         if weights is None:
             weights = torch.ones_like(labels, dtype=torch.float32)
+        if self.loss == "liger" and len(labels):
+            return fused_cross_entropy(input, self.weight, labels, weights.float(), never)
         apply: Callable[..., Tensor] = _ChunkedCrossEntropy.apply
         return apply(input, self.weight, labels, weights.float(), self.chunk, never)
 

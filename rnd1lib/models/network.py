@@ -105,7 +105,9 @@ def network_config(size: Dimensions, build: Build) -> Decoder.Config:
         tok_embeddings=table,
         layers=_layers(size, build),
         norm=dataclasses.replace(qwen3._qwen3_norm(size.width), eps=size.norm_eps),
-        lm_head=ScoringHead.Config(in_features=size.width, out_features=size.vocabulary, param_init=qwen3._LINEAR_INIT),
+        lm_head=ScoringHead.Config(
+            in_features=size.width, out_features=size.vocabulary, param_init=qwen3._LINEAR_INIT, loss=build.loss
+        ),
         enable_weight_tying=size.tied,
         seed=build.seed,
     )

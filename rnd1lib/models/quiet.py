@@ -24,6 +24,7 @@ RECORDS = (
 
 LOGGERS = (
     "torchao",  # compiled parts that we do not use
+    "torch.utils._pytree",  # torchao registers two enumerations in a way that torch has since deprecated
     "torch.distributed.tensor._redistribute",  # experts are gathered for an export in two steps, seldom enough
 )
 

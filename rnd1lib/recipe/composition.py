@@ -35,6 +35,7 @@ def misfits(made: Mapping[Key, Any], structure: Structure) -> Iterator[Misfit]:
             f"objective {names['objective',]!r} masks nothing, and attention_mask {names['attention_mask',]!r} trains on noisy "
             "blocks beside clean ones. Use an objective that corrupts, or attention_mask: causal.",
         )
+    yield from _compiled_fit(mask, structure)
 
 
 def losses_without_routers(objective: Any, config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -57,6 +58,15 @@ def _blocks(mask: Any, name: str, train: TrainSection) -> Iterator[Misfit]:
             ("attention_mask", "sequence_length"),
             f"attention_mask {name!r}: sequence_length: {mask.sequence_length} is not train.sequence_length, "
             f"{train.sequence_length}. Write ${{train.sequence_length}}.",
+        )
+
+
+def _compiled_fit(mask: Any, structure: Structure) -> Iterator[Misfit]:
+    if getattr(mask, "fit_steps", 0) and structure.titan.get("compile", {}).get("enable"):
+        yield (
+            ("titan", "compile", "enable"),
+            "titan.compile.enable: a compiled network passes over the hooks by which attention is fitted: nothing would "
+            "be. Do not compile, or use attention_mask.fit_steps=0.",
         )
 
 

@@ -158,10 +158,11 @@ class TrainSection:
     """In place of `schedule`: the parts that follow the warm-up, by name, in order."""
     lr_scaling: LrScalingSection | None = None
     """null: the learning rates of `lr_groups` as they stand."""
-    precision: Literal["float32", "bf16"] = "bf16"
-    """Of the computation; master weights are float32."""
+    precision: Literal["float32", "bf16", "float8", "mxfp8"] = "bf16"
+    """Of the computation; weights and moments are float32. float8 and mxfp8: products by torchao, all else bf16."""
     recompute: Literal["none", "selective", "full"] = "none"
-    loss: Literal["chunked"] = "chunked"
+    loss: Literal["chunked", "liger"] = "chunked"
+    """Who computes the cross entropy of the scored rows: rnd1lib, or liger-kernel on a GPU. The numbers are the same."""
     streams: int = 64
     """Into how many parts the data are split, whatever the number of ranks; a multiple of that number."""
     clip: float = 1.0

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torchtitan.distributed.activation_checkpoint import FullAC, SelectiveAC
+from torchtitan.protocols.model_spec import ModelSpec
 
 from rnd1lib.titan.checkpoint import Checkpoints
 from rnd1lib.titan.groups import RecipeOptimizers, parameter_groups
 from rnd1lib.titan.loader import NoTokenizer, RowLoader
+from rnd1lib.titan.precision import COMPUTE_DTYPE, QUANTIZED
 from rnd1lib.titan.preparation import Prepared
 from rnd1lib.titan.schedule import Schedules
 from rnd1lib.titan.schema import titan_config
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe
 
 RECOMPUTE = {"none": None, "selective": SelectiveAC.Config, "full": FullAC.Config}
-COMPUTE: dict[str, Literal["float32", "bfloat16"]] = {"float32": "float32", "bf16": "bfloat16"}
 
 
 def trainer_config(recipe: Recipe, prepared: Prepared, folder: Path) -> DiffusionTrainer.Config:
@@ -35,12 +37,12 @@ def trainer_config(recipe: Recipe, prepared: Prepared, folder: Path) -> Diffusio
         local_batch_size=prepared.batching.micro_batch_rows,
         global_batch_size=prepared.batching.global_rows,
         max_norm=train.clip,
-        mixed_precision_param=COMPUTE[train.precision],
+        mixed_precision_param=COMPUTE_DTYPE[train.precision],
     )
     titan.debug = dataclasses.replace(titan.debug, seed=train.seed)
     recompute = RECOMPUTE[train.recompute]
     ours: dict[str, Any] = {
-        "model_spec": components.model.spec(prepared.model_config, prepared.build),
+        "model_spec": _network(recipe, prepared),
         "dump_folder": str(folder),
         "hf_assets_path": str(folder),
         "tokenizer": NoTokenizer.Config(),
@@ -69,6 +71,14 @@ def trainer_config(recipe: Recipe, prepared: Prepared, folder: Path) -> Diffusio
         ),
     }
     return DiffusionTrainer.Config(**{**_fields(titan), **ours})
+
+
+def _network(recipe: Recipe, prepared: Prepared) -> ModelSpec:
+    spec = recipe.components.model.spec(prepared.model_config, prepared.build)
+    if recipe.train.precision in QUANTIZED:
+        quantization = importlib.import_module("rnd1lib.titan.quantization")  # imports torchao, which is optional
+        spec = quantization.quantize(spec, recipe.train.precision)
+    return spec
 
 
 def _fields(config: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from rnd1lib.titan.before_step import BeforeStep
 from rnd1lib.titan.group_table import show_groups
 from rnd1lib.titan.initial import load_initial_weights
 from rnd1lib.titan.moved import Beginning
+from rnd1lib.titan.precision import precision_notes
 from rnd1lib.titan.preparation import Prepared
 from rnd1lib.titan.records import Records, finite
 from rnd1lib.titan.running import RunInProgress, RunningModel
@@ -71,8 +72,11 @@ class Loop:
         self.records.cut_back(trainer.step)
         self.records.status("running", step=trainer.step)
         show_groups(self.prepared.claims, trainer.network)
-        if resumed and dist.get_rank() == 0:
-            print(f"resumed from step {trainer.step}, the newest whole checkpoint", file=sys.stderr, flush=True)
+        if dist.get_rank() == 0:
+            for note in precision_notes(self.recipe.train.precision, self.prepared.model_config):
+                print(note, file=sys.stderr)
+            if resumed:
+                print(f"resumed from step {trainer.step}, the newest whole checkpoint", file=sys.stderr, flush=True)
         self._tell("on_start")
         if not resumed:
             self._evaluate(every_one=True)

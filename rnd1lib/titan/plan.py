@@ -20,6 +20,7 @@ from rnd1lib.recipe.arithmetic import Batching, batching, lr_scale
 from rnd1lib.recipe.composition import losses_without_routers
 from rnd1lib.titan.groups import Claim, claim
 from rnd1lib.titan.model_folder import Start, decide, given_tokenizer, trains_tokenizer, vocabulary_problems
+from rnd1lib.titan.precision import experts_of, precision_problems
 
 if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe
@@ -56,6 +57,8 @@ def plan_run(recipe: Recipe, ranks: int) -> Plan:
         losses = losses_without_routers(recipe.components.objective, start.config)
         problems += [f"objective.{sentence}" for _, sentence in losses]
         problems += vocabulary_problems(recipe, start)
+        tokens = recipe.train.sequence_length * (rows.micro_batch_rows if rows else 1)
+        problems += precision_problems(recipe, start.config, tokens)
         _collected(problems, lambda: claims(recipe, start.config))
         if not trains_tokenizer(recipe):
             _collected(problems, lambda: decide(recipe, start, given_tokenizer(recipe, start)))
@@ -117,7 +120,7 @@ def _parallelism_problems(section: Mapping[str, Any], ranks: int, config: Mappin
         for key, words in REFUSED.items()
         if section.get(key, 1) != 1
     ]
-    experts = config.get("num_experts") or config.get("num_local_experts") or 0
+    experts = experts_of(config)
     degree = section.get("expert_parallel_degree", 1)
     if degree != 1 and not experts:
         problems.append("titan.parallelism.expert_parallel_degree: this model has no experts. Use 1.")

@@ -22,6 +22,7 @@ from rnd1lib.recipe.arithmetic import Batching, Stage, share, span_steps, stages
 from rnd1lib.titan.groups import Claim, frozen_parameters
 from rnd1lib.titan.model_folder import write_model_folder
 from rnd1lib.titan.plan import Plan, claims
+from rnd1lib.titan.precision import COMPUTE_DTYPE
 from rnd1lib.titan.ranks import on_every_rank
 
 if TYPE_CHECKING:
@@ -63,8 +64,9 @@ class Prepared:
             mask_token_id=self.facts.mask_token_id,
             seed=train.seed,
             sequence_length=max(train.sequence_length, self.model_config.get("max_position_embeddings", 0)),
-            compute_dtype={"float32": "float32", "bf16": "bfloat16"}[train.precision],
+            compute_dtype=COMPUTE_DTYPE[train.precision],
             frozen=frozen_parameters(self.claims),
+            loss=train.loss,
         )
 
     @cached_property

@@ -17,6 +17,7 @@ from torchtitan.trainer import Trainer
 
 from rnd1lib.diffusion import Draws, Times, VariableLength, corrupt, cut, denominator, uncorrupted
 from rnd1lib.kinds import AttentionMask, Batch, Noise, Noised, Objective
+from rnd1lib.models.attention import Kernel
 from rnd1lib.titan.auxiliary import Auxiliary
 from rnd1lib.titan.non_finite import NonFiniteSteps, agreed
 from rnd1lib.titan.ranks import on_every_rank
@@ -132,6 +133,7 @@ class DiffusionTrainer(Trainer):
         self.auxiliary = Auxiliary(self.diffusion.objective, self.network, self.gradient_accumulation_steps)
         self.non_finite = NonFiniteSteps(config.skip_non_finite, Path(config.dump_folder))
         self.fit: Gradients | None = None
+        self.kernel: Kernel | None = "dense" if config.compile.enable and self.device.type == "cpu" else None
 
     def init_distributed(self) -> ParallelDims:
         """The meshes; the runner has started the process group."""
@@ -204,7 +206,7 @@ class DiffusionTrainer(Trainer):
         scored_BL = (labels != IGNORE_INDEX) & (weights_BL != 0)
         mask, shift = self.diffusion.attention_mask, self.diffusion.objective.shift
         with self.train_context(), self.auxiliary.attached():
-            hidden_BLD = training_states(self.network, mask, self.step - 1, inputs, batch, shift=shift)
+            hidden_BLD = training_states(self.network, mask, self.step - 1, inputs, batch, shift=shift, kernel=self.kernel)
             summed: Tensor = self.network.get_submodule("lm_head")(
                 hidden_BLD[scored_BL],
                 labels=labels[scored_BL],
