@@ -6,8 +6,9 @@ batch = rows.batch(first_row, count)                              # Batch(ids_BL
 rows.load_state_dict(merge_states(states_of_all_ranks))           # the same rows as without a stop
 """
 
+from rnd1lib.data.faults import Faults, Tally
 from rnd1lib.data.held_out import held_out
 from rnd1lib.data.reading import whole_documents
 from rnd1lib.data.rows import PackedRows, merge_states
 
-__all__ = ["PackedRows", "held_out", "merge_states", "whole_documents"]
+__all__ = ["Faults", "PackedRows", "Tally", "held_out", "merge_states", "whole_documents"]

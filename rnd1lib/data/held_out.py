@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from rnd1lib.data.reading import whole_documents
+from rnd1lib.data.faults import Faults
+from rnd1lib.data.reading import inspected_documents
 from rnd1lib.kinds import Conversation, Data
 
 Content = str | Sequence[int] | torch.Tensor | Conversation
@@ -18,17 +19,19 @@ SHARE = 0.01
 FEWEST = 16
 
 
-def held_out(data: Data) -> Callable[[Content], bool]:
+def held_out(data: Data, faults: Faults | None = None) -> Callable[[Content], bool]:
     """Says of a document's content whether it is held out: 1 % of the documents, at least 16, at most half of them.
 
-    A finite source is read once, as one stream; of an `endless` one every document whose sha256 is below 1 % of the
-    largest is held out. Copies of a document fall on the same side, and so do the answers of one conversation, since the
-    later ones have the earlier ones in their prompt. The streams of a run play no part.
+    A finite source is read once, as one stream, and its broken documents are weighed by `faults`; of an `endless` one every
+    document whose sha256 is below 1 % of the largest is held out. Copies of a document fall on the same side, and so do the
+    answers of one conversation, since the later ones have the earlier ones in their prompt. The streams of a run play no part.
     """
     if getattr(data, "endless", False):
         limit = int(SHARE * 2**256).to_bytes(32, "big")
         return lambda content: _digest(content) < limit
-    digests = sorted({_digest(document.content) for document in whole_documents(data) if len(document.content)})
+    digests = sorted(
+        {_digest(document.content) for document in inspected_documents(data, faults or Faults()) if len(document.content)}
+    )
     chosen = frozenset(digests[: min(max(FEWEST, round(SHARE * len(digests))), len(digests) // 2)])
     return lambda content: _digest(content) in chosen
 

@@ -22,12 +22,13 @@ from rnd1lib.kinds import Batch
 class Piece(NamedTuple):
     """A document, or the part of a long one that fills a row: ids (int64) and which of them may be masked (bool), [N] each.
 
-    padding: so many of the ids, at the end, are end-of-text tokens that repeat the first one.
+    padding: so many of the ids, at the end, are end-of-text tokens that repeat the first one. source: the document's.
     """
 
     ids_N: Tensor
     maskable_N: Tensor
     padding: int = 0
+    source: str | None = None
 
 
 Row = list[Piece]

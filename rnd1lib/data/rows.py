@@ -10,13 +10,18 @@ streams of its rows. Where ranks share a stream each packs it and passes over wh
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, astuple, fields
 from functools import cached_property, partial
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from rnd1lib.data.encoding import Encode, EncodeConversation, Encoding
+from rnd1lib.data.faults import Faults, Tally
 from rnd1lib.data.packing import Packer, Piece, Row
 from rnd1lib.data.streams import Place, Read, Stream, windows
 from rnd1lib.errors import DataError
@@ -34,9 +39,10 @@ class PackedRows:
     encode: text to ids. encode_conversation: messages to the ids of prompt and answer, for data that hold conversations.
     streams: how many parts the documents are dealt into. start_token_id: under shift 1 it stands
     before each document. keep: which documents are meant, by content (all). vocab_size, mask_token_id: ids that no document
-    may hold. The documents start again when a stream is through; each pass shuffles otherwise.
+    may hold, or it counts as broken. faults: what becomes of broken documents. The documents start again when a stream is
+    through; each pass shuffles otherwise.
 
-    DataError: no documents, or ids that the model does not know. ValueError: rows asked for backwards.
+    DataError: no documents, or a broken one where none may be. ValueError: rows asked for backwards.
     """
 
     def __init__(
@@ -55,12 +61,16 @@ class PackedRows:
         keep: Callable[[Any], bool] | None = None,
         vocab_size: int | None = None,
         mask_token_id: int | None = None,
+        faults: Faults | None = None,
     ) -> None:
         if streams < 1:
             raise ValueError(f"streams: {streams} is too few; at least 1.")
         self._data, self._seed = data, seed
         self._most_streams, self._keep = streams, keep or everything
         self._tokens = Encoding(encode, encode_conversation, vocab_size, mask_token_id)
+        self.faults = faults or Faults()
+        self.source_names: tuple[str, ...] = tuple(getattr(data, "source_names", ()))
+        self._tokens_by_source = dict.fromkeys(self.source_names, 0)
         self._packer = Packer(
             sequence_length=sequence_length,
             shift=shift,
@@ -93,23 +103,47 @@ class PackedRows:
         self._next_row = first_row + rows
         read = [self._row(number) for number in range(first_row, first_row + rows)]
         self.text_places = sum(len(piece.ids_N) - piece.padding for row in read for piece in row)
+        for piece in itertools.chain.from_iterable(read):
+            if piece.source is not None:
+                self._tokens_by_source[piece.source] += len(piece.ids_N)
         return self._packer.batch(read)
 
     def epoch_rows(self) -> int:
-        """How many rows one pass over the documents packs to; reads and encodes all of them."""
-        return sum(
-            len(window.rows) for stream in range(self.streams) for window in windows(self._read(stream, None), self._packer)
-        )
+        """How many rows one pass over the documents packs to; reads and encodes all. DataError: too many are broken."""
+        rows, tally = 0, Tally()
+        for stream in range(self.streams):
+            for window in windows(self._read(stream, None, repeated=True), self._packer):
+                rows, tally = rows + len(window.rows), tally + window.tally
+        self.faults.weigh(tally, through=True)
+        return rows
+
+    def counts(self) -> Tensor:
+        """[streams, 5] int64: what this rank has seen of each stream's first pass (`Tally`), and whether it is through.
+
+        A stream that several ranks read is further on at one of them; the maximum over the ranks holds for all.
+        """
+        counts_SN = torch.zeros(self.streams, len(fields(Tally)) + 1, dtype=torch.int64)
+        for stream, place in self._all_places().items():
+            counts_SN[stream] = torch.tensor([*astuple(place.tally), place.epoch > 0])
+        return counts_SN
+
+    def take_tokens_by_source(self) -> list[int]:
+        """The tokens of the rows given out since the last call, in the order of `source_names`."""
+        tokens = list(self._tokens_by_source.values())
+        self._tokens_by_source = dict.fromkeys(self.source_names, 0)
+        return tokens
 
     def state_dict(self) -> dict[str, Any]:
         """A JSON value for each stream that this rank has touched or was given; `merge_states` makes one of all ranks'."""
-        places = self._places | {stream: opened.place for stream, opened in self._open.items()}
-        return {str(stream): asdict(place) for stream, place in sorted(places.items())}
+        return {str(stream): asdict(place) for stream, place in sorted(self._all_places().items())}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes on from a state, whoever saved it: the rows behind those of the saving run are the same as without a stop."""
         self._open, self._next_row = {}, 0
-        self._places = {int(stream): Place(**place) for stream, place in state.items()}
+        self._places = {int(stream): Place.of(place) for stream, place in state.items()}
+
+    def _all_places(self) -> dict[int, Place]:
+        return self._places | {stream: opened.place for stream, opened in self._open.items()}
 
     def _row(self, number: int) -> Row:
         row, stream = divmod(number, self.streams)
@@ -120,29 +154,32 @@ class PackedRows:
         return self._open[stream].row(row)
 
     def _fills(self, streams: int) -> bool:
-        return all(any(True for _ in self._documents(stream, streams, None)) for stream in range(streams))
+        return all(any(self._is_meant(item) for item in self._data.documents(stream, streams)) for stream in range(streams))
 
-    def _documents(self, stream: int, streams: int, cursor: Any) -> Iterator[Document]:
-        """The documents that are meant: kept, and not empty."""
-        for document in self._data.documents(stream, streams, cursor):
-            if isinstance(document, Skipped):
-                raise DataError(document.reason)
-            if len(document.content) and self._keep(document.content):
-                yield document
+    def _is_meant(self, item: Document | Skipped) -> bool:
+        return isinstance(item, Document) and len(item.content) > 0 and self._keep(item.content)
 
-    def _read(self, stream: int, cursor: Any) -> Iterator[Read]:
-        for document in self._documents(stream, self.streams, cursor):
-            pieces = self._pieces(document)
-            if pieces:
-                yield Read(pieces, document.cursor)
+    def _read(self, stream: int, cursor: Any, *, repeated: bool = False) -> Iterator[Read]:
+        """A stream's documents as pieces, and what became of the others. repeated: every rank reads this stream."""
+        for item in self._data.documents(stream, self.streams, cursor):
+            pieces, tally, fault = self._taken(item)
+            if fault:
+                self.faults.name(fault, repeated=repeated)
+            yield Read(pieces, item.cursor, tally)
 
-    def _pieces(self, document: Document) -> list[Piece]:
+    def _taken(self, item: Document | Skipped) -> tuple[list[Piece], Tally, str | None]:
+        """A document's pieces, what it counts as, and what is wrong with it."""
+        if isinstance(item, Skipped):
+            return [], Tally(skipped=1), item.reason
+        if len(item.content) and not self._keep(item.content):
+            return [], Tally(held_out=1), None
         try:
-            tokens = self._tokens(document)
-            return self._packer.pieces(tokens) if len(tokens.ids_N) else []
+            tokens = self._tokens(item)
+            pieces = self._packer.pieces(tokens) if len(tokens.ids_N) else []
         except DataError as error:
-            where = f"the document that ends at {json.dumps(document.cursor)}"
-            raise DataError(f"{self._data!r}: {where}: {error}") from error
+            return [], Tally(skipped=1), f"the document that ends at {json.dumps(item.cursor)}: {error}"
+        tally = Tally(kept=1) if pieces else Tally(dropped=1)
+        return [piece._replace(source=item.source) for piece in pieces], tally, None
 
 
 def merge_states(states: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

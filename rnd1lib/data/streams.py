@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from rnd1lib.data.faults import Tally
 from rnd1lib.data.packing import Packer, Piece, Row
 from rnd1lib.errors import DataError
 
@@ -24,44 +25,57 @@ pack so well (documents of just over half a row), so a window ends at `MOST_ROWS
 
 
 class Read(NamedTuple):
-    """One document as pieces, and the cursor behind it."""
+    """One document as pieces, none if it is not kept; the cursor behind it, and itself as a tally."""
 
     pieces: list[Piece]
     cursor: Any
+    tally: Tally
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a window starts: the stream's rows before it, the epoch, its number in the epoch and the cursor before it."""
+    """Where a window starts: the stream's rows before it, the epoch, its number in the epoch and the cursor before it.
+
+    tally: the documents of the first epoch up to the window's end.
+    """
 
     row: int = 0
     epoch: int = 0
     window: int = 0
     cursor: Any = None
+    tally: Tally = field(default_factory=Tally)
+
+    @classmethod
+    def of(cls, saved: Mapping[str, Any]) -> Place:
+        """The place that `asdict` wrote."""
+        return cls(**{**saved, "tally": Tally(**saved.get("tally", {}))})
 
 
 class Window(NamedTuple):
-    """Packed rows of some documents in a row, and the cursor behind the last of them."""
+    """Packed rows of some documents in a row, the cursor behind the last of them, and what they count."""
 
     rows: list[Row]
     cursor: Any
+    tally: Tally
 
 
 def windows(documents: Iterator[Read], packer: Packer) -> Iterator[Window]:
-    """Cuts documents into windows and packs each; what a window holds depends on its own documents alone."""
+    """Cuts documents into windows and packs each; what a window holds depends on its own documents alone.
+
+    A last window may have no rows, where no document behind the one before is kept.
+    """
     pieces: list[Piece] = []
-    tokens = 0
-    cursor = None
+    tokens, cursor, tally = 0, None, Tally()
     for document in documents:
         pieces += document.pieces
         tokens += sum(len(piece.ids_N) for piece in document.pieces)
-        cursor = document.cursor
-        rows = _finished(pieces, tokens, packer)
+        cursor, tally = document.cursor, tally + document.tally
+        rows = _finished(pieces, tokens, packer) if document.pieces else []
         if rows:
-            yield Window(rows, cursor)
-            pieces, tokens = [], 0
-    if pieces:
-        yield Window(packer.pack(pieces), cursor)
+            yield Window(rows, cursor, tally)
+            pieces, tokens, tally = [], 0, Tally()
+    if tally.seen:
+        yield Window(packer.pack(pieces), cursor, tally)
 
 
 def _finished(pieces: list[Piece], tokens: int, packer: Packer) -> list[Row]:
@@ -88,7 +102,8 @@ class Stream:
 
     def __init__(self, read: Callable[[Any], Iterator[Read]], packer: Packer, name: str, place: Place | None = None) -> None:
         self._read, self._packer, self._name = read, packer, name
-        self._enter(place or Place(), self._open(place.cursor if place else None))
+        window = self._open(place.cursor if place else None)
+        self._enter(place or Place(tally=window.tally), window)
 
     @property
     def place(self) -> Place:
@@ -104,17 +119,18 @@ class Stream:
         return self._rows[number - self._place.row]
 
     def _advance(self) -> None:
-        row = self._place.row + len(self._rows)
+        row, place = self._place.row + len(self._rows), self._place
         window = next(self._windows, None)
         if window is None:
-            self._enter(Place(row, self._place.epoch + 1), self._open(None))
+            self._enter(Place(row, place.epoch + 1, tally=place.tally), self._open(None))
         else:
-            self._enter(Place(row, self._place.epoch, self._place.window + 1, self._end), window)
+            tally = place.tally if place.epoch else place.tally + window.tally
+            self._enter(Place(row, place.epoch, place.window + 1, self._end, tally), window)
 
     def _open(self, cursor: Any) -> Window:
         self._windows = windows(self._read(cursor), self._packer)
         window = next(self._windows, None)
-        if window is None:
+        if window is None or not window.rows:
             where = f"behind {json.dumps(cursor)}, where there were some" if cursor is not None else "in it"
             raise DataError(f"{self._name}: there are no documents {where}.")
         return window

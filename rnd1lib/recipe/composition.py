@@ -36,6 +36,7 @@ def misfits(made: Mapping[Key, Any], structure: Structure) -> Iterator[Misfit]:
             "blocks beside clean ones. Use an objective that corrupts, or attention_mask: causal.",
         )
     yield from _compiled_fit(mask, structure)
+    yield from _length(made.get(("data",)), structure)
 
 
 def losses_without_routers(objective: Any, config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -68,6 +69,12 @@ def _compiled_fit(mask: Any, structure: Structure) -> Iterator[Misfit]:
             "titan.compile.enable: a compiled network passes over the hooks by which attention is fitted: nothing would "
             "be. Do not compile, or use attention_mask.fit_steps=0.",
         )
+
+
+def _length(data: Any, structure: Structure) -> Iterator[Misfit]:
+    if structure.train and structure.train.epochs is not None and getattr(data, "endless", False):
+        use = structure.tree["data"]["use"]
+        yield ("train", "epochs"), f"train.epochs: the documents of {use!r} are not counted beforehand. Give steps or tokens."
 
 
 def _flavor(model: Any, structure: Structure) -> Iterator[Misfit]:

@@ -18,6 +18,7 @@ FREE: tuple[Key, ...] = (
     ("run",),
     ("callbacks",),
     ("evaluators",),
+    ("data", "on_error"),
     *(("titan", name) for name in ("checkpoint", "metrics", "debug", "compile", "parallelism")),
 )
 """What may change from one start of a run to the next; `titan.parallelism` since it is how the ranks are arranged."""

@@ -73,6 +73,7 @@ class _Draft:
         return Recipe(
             about=self.tree.get("about") or "",
             model=structure.model,
+            data=structure.data,
             train=structure.train,
             run=structure.run,
             evaluators=structure.entries["evaluators"],

@@ -15,7 +15,7 @@ from rnd1lib.kinds import AttentionMask, Callback, Data, Evaluator, Kind, LrGrou
 from rnd1lib.recipe.arithmetic import settled
 from rnd1lib.recipe.options import make
 from rnd1lib.recipe.problems import Origins
-from rnd1lib.recipe.sections import Entry, ModelSection, RunSection, TrainSection
+from rnd1lib.recipe.sections import DataSection, Entry, ModelSection, RunSection, TrainSection
 from rnd1lib.recipe.typed import Key
 from rnd1lib.recipe.writing import to_yaml
 from rnd1lib.registry import Owner, Registry
@@ -75,6 +75,7 @@ class Recipe:
 
     about: str
     model: ModelSection
+    data: DataSection
     train: TrainSection
     run: RunSection
     evaluators: dict[str, Entry]

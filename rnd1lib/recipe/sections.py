@@ -13,12 +13,22 @@ from rnd1lib.recipe.arithmetic import rows_of_batch, share, span_fault, stages, 
 LENGTHS = ("steps", "tokens", "epochs")
 CORE_KEYS = {
     "model": ("flavor", "init", "tokenizer", "mask_token_id", "mask_row"),
+    "data": ("on_error",),
     "evaluators": ("every",),
     "callbacks": ("every",),
 }
 """What stands beside `use` and is not a component's option; it stays when `use` changes."""
 
 Faults = Iterator[tuple[str, str]]
+
+
+def share(percentage: str) -> float:
+    """`0.1%` as a number: 0.001; not a number where it is no percentage."""
+    number, sign, rest = percentage.partition("%")
+    try:
+        return float(number) / 100 if sign and not rest.strip() else math.nan
+    except ValueError:
+        return math.nan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +58,27 @@ class ModelSection:
             yield "flavor", "flavor: missing. Name a size, or give `init` a folder that says it."
         if self.mask_token_id is not None and self.mask_token_id < 0:
             yield "mask_token_id", f"mask_token_id: {self.mask_token_id} is no token id."
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSection:
+    """`data:` - where documents come from, and how many of them may be broken."""
+
+    use: str
+    on_error: Any = field(default_factory=lambda: {"skip": "0.1%"})
+    """`{skip: 0.1%}`: broken documents are skipped, until more than that share of all are; `stop`: the first ends the run."""
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def most_broken(self) -> float:
+        """The share of the documents that may be broken."""
+        return 0.0 if self.on_error == "stop" else share(self.on_error["skip"])
+
+    def faults(self) -> Faults:
+        """key and sentence for each value out of bounds."""
+        skip = self.on_error.get("skip") if isinstance(self.on_error, dict) and set(self.on_error) == {"skip"} else None
+        if self.on_error != "stop" and not (isinstance(skip, str) and 0 <= share(skip) <= 1):
+            yield "on_error", f"on_error: {self.on_error!r} is neither `stop` nor {{skip: a percentage such as 0.1%}}."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any
 from rnd1lib.kinds import Kind
 from rnd1lib.recipe.merge import KEYS, SLOTS
 from rnd1lib.recipe.problems import Problems
-from rnd1lib.recipe.sections import CORE_KEYS, Entry, ModelSection, RunSection, TrainSection
+from rnd1lib.recipe.sections import CORE_KEYS, DataSection, Entry, ModelSection, RunSection, TrainSection
 from rnd1lib.recipe.typed import Key, convert, unknown
 from rnd1lib.registry import Registry, UnknownName
 
@@ -50,6 +50,7 @@ class Structure:
         for slot in SLOTS:
             self._slot(slot)
         self.model = self._section(ModelSection, "model", self._core("model"))
+        self.data = self._section(DataSection, "data", self._core("data"))
         self.train = self._section(TrainSection, "train", tree.get("train"))
         self.run = self._section(RunSection, "run", tree.get("run"))
         self.entries = {group: self._entries(group, kind) for group, kind in GROUPS.items()}

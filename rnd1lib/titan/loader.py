@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from torchtitan.components.dataloader import BaseDataLoader
 from torchtitan.components.loss import IGNORE_INDEX
 from torchtitan.components.tokenizer import BaseTokenizer
 
-from rnd1lib.data import PackedRows, merge_states
+from rnd1lib.data import PackedRows, Tally, merge_states
 
 
 class RowLoader(BaseDataLoader):
@@ -50,6 +50,23 @@ class RowLoader(BaseDataLoader):
                 "row_of_run": first_row,
             }
             yield inputs, torch.where(batch.maskable_BL, batch.ids_BL, IGNORE_INDEX)
+
+    def figures(self, device: torch.device) -> dict[str, Any]:
+        """For metrics.jsonl, over all ranks: the documents of the first pass so far; by source the tokens since the last call.
+
+        Every rank calls it. DataError, on every rank: more documents are broken than may be.
+        """
+        counts_SN = self.packed.counts().to(device)
+        dist.all_reduce(counts_SN, op=dist.ReduceOp.MAX)
+        *counted, through = counts_SN.sum(0).tolist()
+        tally = Tally(*counted)
+        self.packed.faults.weigh(tally, through=through == self.packed.streams)
+        figures: dict[str, Any] = {"documents": asdict(tally)}
+        if self.packed.source_names:
+            tokens = torch.tensor(self.packed.take_tokens_by_source(), device=device)
+            dist.all_reduce(tokens)
+            figures["sources"] = dict(zip(self.packed.source_names, tokens.tolist(), strict=True))
+        return figures
 
     def state_dict(self) -> dict[str, Any]:
         """The next row, and as one JSON text where every stream stands that any rank reads; every rank calls it."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch.distributed as dist
 
-from rnd1lib.data import PackedRows, held_out, whole_documents
+from rnd1lib.data import Faults, PackedRows, held_out, whole_documents
 from rnd1lib.diffusion import Times, VariableLength
 from rnd1lib.errors import DataError, RecipeError
 from rnd1lib.kinds import Batch, Build, Data
@@ -114,16 +114,21 @@ class Prepared:
         return tuple(stages(self.recipe.train, self.steps))
 
     @cached_property
+    def faults(self) -> Faults:
+        """What becomes of broken documents of the run's data."""
+        return Faults(self.recipe.data.most_broken, speaks=dist.get_rank() == 0)
+
+    @cached_property
     def is_held_out(self) -> Callable[[Any], bool] | None:
         """Which documents no step trains on: those of an evaluator that has no data of its own; None if there is none."""
         evaluators = self.recipe.components.evaluators.values()
         if all(getattr(evaluator, "data", evaluator) is not None for evaluator in evaluators):
             return None
         data = self.recipe.components.data
-        is_held_out = held_out(data)
+        is_held_out = held_out(data, self.faults)
         if not any(is_held_out(document.content) for document in whole_documents(data)):
             raise DataError(
-                f"nll: {data!r} has fewer than two different documents, so that none can be held out. "
+                f"nll: {data!r} has too few different documents, so that none is held out. "
                 "Give the evaluator data of its own (evaluators.nll.data), or do without it (evaluators.nll=null)."
             )
         return is_held_out
@@ -137,7 +142,7 @@ class Prepared:
         """The rows of the whole run, from row 0, wherever another reader of them stands."""
         is_held_out = self.is_held_out
         keep = None if is_held_out is None else lambda content: not is_held_out(content)
-        return self._rows(self.recipe.components.data, keep, self.recipe.train.streams)
+        return self._rows(self.recipe.components.data, keep, self.recipe.train.streams, self.faults)
 
     def held_out_batches(self, rows: int, data: Data | None) -> list[tuple[int, Batch]]:
         """This rank's micro-batches of at most `rows` held-out rows; what fills the last ones up is not maskable."""
@@ -147,8 +152,11 @@ class Prepared:
         return self._held_out[key]
 
     def _pack_held_out(self, rows: int, data: Data | None) -> list[tuple[int, Batch]]:
-        packed = self._rows(data or self.recipe.components.data, None if data else self.is_held_out, streams=1)
-        rows, size = min(rows, packed.epoch_rows()), self.batching.micro_batch_rows
+        source, keep = (data, None) if data else (self.recipe.components.data, self.is_held_out)
+        faults = Faults(self.faults.limit, speaks=self.faults.speaks) if data else self.faults
+        packed, size = self._rows(source, keep, 1, faults), self.batching.micro_batch_rows
+        if not getattr(source, "endless", False):
+            rows = min(rows, packed.epoch_rows())
         batches = []
         for start in range(0, rows, size * dist.get_world_size()):
             first_row = start + dist.get_rank() * size
@@ -157,7 +165,7 @@ class Prepared:
             batches.append((first_row, batch))
         return batches
 
-    def _rows(self, data: Data, keep: Callable[[Any], bool] | None, streams: int) -> PackedRows:
+    def _rows(self, data: Data, keep: Callable[[Any], bool] | None, streams: int, faults: Faults) -> PackedRows:
         starts = self.model_config.get("bos_token_id")
         return PackedRows(
             data,
@@ -173,6 +181,7 @@ class Prepared:
             keep=keep,
             vocab_size=self.model_config["vocab_size"],
             mask_token_id=self.facts.mask_token_id,
+            faults=faults,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import torch
 import torch.distributed as dist
@@ -19,6 +19,7 @@ from rnd1lib.diffusion import Draws, Times, VariableLength, corrupt, cut, denomi
 from rnd1lib.kinds import AttentionMask, Batch, Noise, Noised, Objective
 from rnd1lib.models.attention import Kernel
 from rnd1lib.titan.auxiliary import Auxiliary
+from rnd1lib.titan.loader import RowLoader
 from rnd1lib.titan.non_finite import NonFiniteSteps, agreed
 from rnd1lib.titan.ranks import on_every_rank
 from rnd1lib.titan.reading import training_states
@@ -130,6 +131,7 @@ class DiffusionTrainer(Trainer):
         assert config.diffusion is not None
         self.diffusion, self.group_names = config.diffusion, config.group_names
         self.network = self.model_parts[0]
+        self.rows = cast(RowLoader, self.dataloader)
         self.auxiliary = Auxiliary(self.diffusion.objective, self.network, self.gradient_accumulation_steps)
         self.non_finite = NonFiniteSteps(config.skip_non_finite, Path(config.dump_folder))
         self.fit: Gradients | None = None
@@ -161,11 +163,13 @@ class DiffusionTrainer(Trainer):
     def _gradients(self, data_iterator: Iterator[tuple[dict[str, Any], Tensor]]) -> Backward:
         """Those of the diffusion loss on the next rows."""
         read = on_every_rank(lambda: [next(data_iterator) for _ in range(self.gradient_accumulation_steps)])
+        figures = self.rows.figures(self.device)
         micro_batches = [self.post_dataloading_process(*each) for each in read]
         extras = [extra for _, _, extra in micro_batches]
         total, tokens, masked = self._global_counts(extras)
         losses = [self._forward_backward_body(ids, labels, total, extra) for ids, labels, extra in micro_batches]
-        return Backward(torch.stack(losses).sum(dtype=torch.float64), tokens, masked, extras, self.auxiliary.figures())
+        figures |= self.auxiliary.figures()
+        return Backward(torch.stack(losses).sum(dtype=torch.float64), tokens, masked, extras, figures)
 
     def post_dataloading_process(self, input_dict: dict[str, Any], labels: Tensor) -> tuple[Tensor, Tensor, dict[str, Any]]:
         """Clean rows to (noisy ids [B, L], labels [B, L], the clean batch, what was done to it, the weights, the first row)."""
