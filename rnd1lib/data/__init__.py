@@ -1,7 +1,8 @@
 """Documents to packed rows: streams, windows, first-fit decreasing, and a state small enough for any checkpoint.
 
-held = held_out(data)                                             # content -> bool: is it kept from training?
-rows = PackedRows(data, encode, ..., keep=lambda content: not held(content))
+faults = Faults(0.001)                                            # names broken documents; more than this share end a run
+held = held_out(data, faults)                                     # content -> bool: is it kept from training?
+rows = PackedRows(data, encode, ..., keep=lambda content: not held(content), faults=faults)
 batch = rows.batch(first_row, count)                              # Batch(ids_BL, maskable_BL, documents_BL, positions_BL)
 rows.load_state_dict(merge_states(states_of_all_ranks))           # the same rows as without a stop
 """

@@ -35,8 +35,8 @@ class Tally:
 
     def __str__(self) -> str:
         return (
-            f"{self.seen} documents: {self.kept} kept, {self.held_out} held out, {self.dropped} dropped (empty), "
-            f"{self.skipped} skipped (broken)"
+            f"{self.seen} documents read for the first time: {self.kept} kept, {self.held_out} held out, "
+            f"{self.dropped} dropped (empty), {self.skipped} skipped (broken)"
         )
 
 

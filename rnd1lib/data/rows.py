@@ -154,10 +154,7 @@ class PackedRows:
         return self._open[stream].row(row)
 
     def _fills(self, streams: int) -> bool:
-        return all(any(self._is_meant(item) for item in self._data.documents(stream, streams)) for stream in range(streams))
-
-    def _is_meant(self, item: Document | Skipped) -> bool:
-        return isinstance(item, Document) and len(item.content) > 0 and self._keep(item.content)
+        return all(any(self._taken(item)[0] for item in self._data.documents(stream, streams)) for stream in range(streams))
 
     def _read(self, stream: int, cursor: Any, *, repeated: bool = False) -> Iterator[Read]:
         """A stream's documents as pieces, and what became of the others. repeated: every rank reads this stream."""
@@ -177,7 +174,7 @@ class PackedRows:
             tokens = self._tokens(item)
             pieces = self._packer.pieces(tokens) if len(tokens.ids_N) else []
         except DataError as error:
-            return [], Tally(skipped=1), f"the document that ends at {json.dumps(item.cursor)}: {error}"
+            return [], Tally(skipped=1), f"the document that ends at {json.dumps(item.cursor)[:200]}: {error}"
         tally = Tally(kept=1) if pieces else Tally(dropped=1)
         return [piece._replace(source=item.source) for piece in pieces], tally, None
 

@@ -22,15 +22,6 @@ CORE_KEYS = {
 Faults = Iterator[tuple[str, str]]
 
 
-def share(percentage: str) -> float:
-    """`0.1%` as a number: 0.001; not a number where it is no percentage."""
-    number, sign, rest = percentage.partition("%")
-    try:
-        return float(number) / 100 if sign and not rest.strip() else math.nan
-    except ValueError:
-        return math.nan
-
-
 @dataclass(frozen=True, kw_only=True)
 class ModelSection:
     """`model:` - which network, in which size, from which weights, and where its mask token lies."""
@@ -76,9 +67,12 @@ class DataSection:
 
     def faults(self) -> Faults:
         """key and sentence for each value out of bounds."""
-        skip = self.on_error.get("skip") if isinstance(self.on_error, dict) and set(self.on_error) == {"skip"} else None
-        if self.on_error != "stop" and not (isinstance(skip, str) and 0 <= share(skip) <= 1):
-            yield "on_error", f"on_error: {self.on_error!r} is neither `stop` nor {{skip: a percentage such as 0.1%}}."
+        try:
+            known = self.on_error == "stop" or (set(self.on_error) == {"skip"} and share(self.on_error["skip"]) <= 1)
+        except (TypeError, ValueError):
+            known = False
+        if not known:
+            yield "on_error", f"on_error: {self.on_error!r} is neither `stop` nor {{skip: a share such as 0.1%}}."
 
 
 @dataclass(frozen=True, kw_only=True)

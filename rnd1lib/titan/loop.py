@@ -11,6 +11,7 @@ import torch
 import torch.distributed as dist
 from torchtitan.distributed import utils as dist_utils
 
+from rnd1lib.data import Tally
 from rnd1lib.errors import PluginError, Rnd1Error, Stopped
 from rnd1lib.kinds import StructuralMask
 from rnd1lib.models.run_folder import RunFolder
@@ -131,6 +132,8 @@ class Loop:
         }
         line = finite(figures)
         self.records.append(line)
+        if step == self.last_step and "documents" in line and dist.get_rank() == 0:
+            print(f"data: {Tally(**line['documents'])}", file=sys.stderr, flush=True)
         if step == self.last_step or not result.skipped:
             self._save(last=step == self.last_step)
         for name, callback in self.recipe.components.callbacks.items():

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnd1lib.data import PackedRows, merge_states
+from rnd1lib.data import Faults, PackedRows, merge_states
 from rnd1lib.data.streams import MOST_ROWS
 from rnd1lib.errors import DataError
 from rnd1lib.kinds import Document
@@ -249,7 +249,7 @@ def test_ids_that_the_model_does_not_know_are_named_with_their_document(content,
             yield Document(content, {"line": 2})
 
     with pytest.raises(DataError, match=r'the document that ends at \{"line": 2\}: ' + what):
-        packed(Bad(), streams=1, vocab_size=50, mask_token_id=49).batch(0, 1)
+        packed(Bad(), streams=1, vocab_size=50, mask_token_id=49, faults=Faults(0)).batch(0, 1)
 
 
 def test_rows_are_read_forwards_only():

@@ -61,7 +61,7 @@ def test_the_generated_pages_are_what_the_code_says():
         assert text == (generate.REFERENCE / file).read_text(), f"{file}: run `python docs/generate.py`"
 
 
-@pytest.mark.parametrize("section", ["Model", "Train", "Times", "Run", "Entry"])
+@pytest.mark.parametrize("section", ["Model", "Data", "Train", "Times", "Run", "Entry"])
 def test_the_page_of_recipes_has_every_key(section):
     page = (ROOT / "docs" / "reference" / "recipe.md").read_text()
     keys = {field.name for field in fields(getattr(sections, section if section == "Entry" else f"{section}Section"))}

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from rnd1_plugins.data.lines import checked_text, json_value, lines
-from rnd1lib.kinds import Document
+from rnd1lib.errors import DataError
+from rnd1lib.kinds import Document, Skipped
 
 
 @dataclass(frozen=True, kw_only=True)
 class Jsonl:
     """Files with a JSON object a line, a document each: `{use: jsonl, path: data/*.jsonl, key: text}`.
 
-    Blank lines, CRLF and a byte order mark are fine. A line that is no UTF-8 JSON object with a text under `key` ends the
-    run with its file and number.
+    Blank lines, CRLF and a byte order mark are fine. A line that is no UTF-8 JSON object with a text under `key`, or longer
+    than 64 MB, counts as broken.
     """
 
     path: str
@@ -28,10 +29,15 @@ class Jsonl:
         if not self.path:
             raise ValueError("path: '' names no file.")
 
-    def documents(self, stream: int, streams: int, cursor: Any = None) -> Iterator[Document]:
+    def documents(self, stream: int, streams: int, cursor: Any = None) -> Iterator[Document | Skipped]:
         """Line n of file f belongs to stream (f + n) mod `streams`; a cursor is file, line and the byte behind the line.
 
-        DataError: no file matches, the cursor's file is gone or shorter than it was, or a line is broken.
+        Skipped: a broken line. DataError: no file matches, or the cursor's file is gone or shorter than it was.
         """
         for line in lines(self.path, stream, streams, cursor):
-            yield Document(checked_text(json_value(line, self.key), repr(self.key), line.where), line.cursor)
+            try:
+                text = checked_text(json_value(line, self.key), repr(self.key), line.where)
+            except DataError as error:
+                yield Skipped(str(error), line.cursor)
+            else:
+                yield Document(text, line.cursor)

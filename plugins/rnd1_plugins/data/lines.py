@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from rnd1_plugins.data.files import matching_files
 from rnd1lib.errors import DataError
@@ -18,9 +18,9 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Line(NamedTuple):
-    """One line: its bytes, `file:number`, and the cursors in front of it and behind it."""
+    """One line: its bytes (None: too many to be kept), `file:number`, and the cursors in front of it and behind it."""
 
-    content: bytes
+    content: bytes | None
     where: str
     before: dict[str, Any]
     cursor: dict[str, Any]
@@ -29,8 +29,8 @@ class Line(NamedTuple):
 def lines(pattern: str, stream: int, streams: int, cursor: Any = None) -> Iterator[Line]:
     """The lines of one stream that are not blank; line n of file f belongs to stream (f + n) mod `streams`.
 
-    cursor: file, line and the byte behind the line that was read last. DataError: no file matches, the cursor's file is gone
-    or shorter than it was, or a line is longer than 64 MB.
+    cursor: file, line and the byte behind the line that was read last. DataError: no file matches, or the cursor's file is
+    gone or shorter than it was.
     """
     files = [str(path) for path in matching_files(pattern)]
     at = cursor or {"file": files[0], "line": 0, "offset": 0}
@@ -39,15 +39,16 @@ def lines(pattern: str, stream: int, streams: int, cursor: Any = None) -> Iterat
     for number in range(files.index(at["file"]), len(files)):
         file = files[number]
         behind, offset = (at["line"], at["offset"]) if file == at["file"] else (0, 0)
-        for line, start, content in _read(Path(file), behind, offset):
-            if (number + line) % streams == stream and content.strip():
+        for line, start, end, content in _read(Path(file), behind, offset):
+            if (number + line) % streams == stream and (content is None or content.strip()):
                 before = {"file": file, "line": line - 1, "offset": start}
-                behind_it = {"file": file, "line": line, "offset": start + len(content)}
-                yield Line(content.removeprefix(BOM) if line == 1 else content, f"{file}:{line}", before, behind_it)
+                yield Line(content, f"{file}:{line}", before, {"file": file, "line": line, "offset": end})
 
 
 def json_value(line: Line, key: str) -> Any:
     """What stands under `key` in the line's object. DataError: the line is no UTF-8 JSON object with that key."""
+    if line.content is None:
+        raise DataError(f"{line.where}: the line is longer than {LONGEST_BYTES // 2**20} MB.")
     try:
         value = json.loads(line.content.decode())
     except UnicodeDecodeError as error:
@@ -70,8 +71,8 @@ def checked_text(value: Any, name: str, where: str) -> str:
     return value
 
 
-def _read(path: Path, behind: int, offset: int) -> Iterator[tuple[int, int, bytes]]:
-    """Number, start and bytes of the lines behind line `behind`, which ends at `offset`."""
+def _read(path: Path, behind: int, offset: int) -> Iterator[tuple[int, int, int, bytes | None]]:
+    """Number, start, end and bytes (None: too many) of the lines behind line `behind`, which ends at `offset`."""
     try:
         with path.open("rb") as file:
             if file.seek(0, 2) < offset:
@@ -80,9 +81,20 @@ def _read(path: Path, behind: int, offset: int) -> Iterator[tuple[int, int, byte
             number = behind
             while content := file.readline(LONGEST_BYTES + 1):
                 number += 1
+                start, offset = offset, offset + len(content)
                 if len(content) > LONGEST_BYTES:
-                    raise DataError(f"{path}:{number}: the line is longer than {LONGEST_BYTES // 2**20} MB.")
-                yield number, offset, content
-                offset += len(content)
+                    offset += _rest_of_line(file, content)
+                    yield number, start, offset, None
+                else:
+                    yield number, start, offset, content.removeprefix(BOM) if number == 1 else content
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _rest_of_line(file: IO[bytes], content: bytes) -> int:
+    """Reads on to the line's end, keeping nothing; how many bytes that were."""
+    size = 0
+    while content and not content.endswith(b"\n"):
+        content = file.readline(LONGEST_BYTES)
+        size += len(content)
+    return size

@@ -1,0 +1,52 @@
+"""What a run does with documents that are broken, and how many it says there were."""
+
+import json
+
+import pytest
+from titan_runs import losses
+
+from rnd1lib.errors import DataError, RecipeError
+
+
+@pytest.fixture
+def damaged(tmp_path):
+    """Two hundred lines: four broken, two empty."""
+    lines = [
+        json.dumps({"text": f"Line {number} says that it is number {number}. " * (1 + number % 5)}) for number in range(200)
+    ]
+    lines[20:24] = ["{", '{"txt": "other"}', '{"text": null}', '{"text": "a\\u0000b"}']
+    lines[100] = lines[150] = '{"text": ""}'
+    (tmp_path / "damaged.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return f"data={{use: jsonl, path: {tmp_path / 'damaged.jsonl'}}}"
+
+
+def test_what_was_skipped_is_counted_named_and_the_same_after_a_resume(run, tmp_path, damaged, capsys):
+    loose = (damaged, "data.on_error={skip: 5%}")
+    whole = run(*loose, "train.steps=30", f"run.folder={tmp_path}/whole")
+    said = capsys.readouterr().err
+    assert f"skipped: {tmp_path}/damaged.jsonl:21: the line is not JSON" in said
+    assert "200 documents read for the first time: 194 kept, 0 held out, 2 dropped (empty), 4 skipped (broken)" in said
+    run(*loose, "train.steps=30", "run.stop_after=7")
+    resumed = run(damaged, "data.on_error={skip: 100%}", "train.steps=30")
+    assert losses(resumed) == losses(whole)
+    counts = [[line["documents"] for line in result.metrics] for result in (whole, resumed)]
+    assert counts[0] == counts[1]
+    assert counts[0][-1] == {"kept": 194, "held_out": 0, "dropped": 2, "skipped": 4}
+
+
+def test_more_than_the_recipe_allows_end_the_run(run, damaged):
+    with pytest.raises(DataError, match=r"documents are broken.*allows 0\.1000%"):
+        run(damaged)
+    with pytest.raises(DataError, match=r"4 of 200 documents are broken.*damaged\.jsonl:21: "):
+        run(damaged, "evaluators={nll: {use: nll, rows: 4}}")  # which reads all documents before the first step
+
+
+def test_stop_ends_at_the_first_that_is_read(run, damaged):
+    with pytest.raises(DataError, match=r"damaged\.jsonl:21: .*on_error allows no broken document"):
+        run(damaged, "data.on_error=stop", "evaluators={nll: {use: nll, rows: 4}}")
+
+
+@pytest.mark.parametrize("value", ["skip", "{skip: 2}", "{skip: 101%}", "{skip: much%}", "{skip: 1%, stop: 1}"])
+def test_another_value_is_refused_in_a_sentence(run, value):
+    with pytest.raises(RecipeError, match=r"data\.on_error: .* is neither `stop` nor \{skip: a share such as 0\.1%\}"):
+        run(f"data.on_error={value}")
