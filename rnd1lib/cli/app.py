@@ -11,6 +11,7 @@ import traceback
 import typer
 
 from rnd1lib.cli.components import components
+from rnd1lib.cli.data import data
 from rnd1lib.cli.demo import demo
 from rnd1lib.cli.doctor import doctor
 from rnd1lib.cli.export import export
@@ -40,6 +41,7 @@ def command_line() -> typer.Typer:
     for command in (train, sample, infill, export, tokenize, components, doctor, demo):
         app.command()(command)
     app.add_typer(recipe, name="recipe")
+    app.add_typer(data, name="data")
     installed().add_commands(app)
     return app
 

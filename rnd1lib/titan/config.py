@@ -57,18 +57,7 @@ def trainer_config(recipe: Recipe, prepared: Prepared, folder: Path) -> Diffusio
         "activation_checkpoint": recompute() if recompute else None,
         "group_names": tuple(group.name for group, _ in prepared.claims if not group.frozen),
         "skip_non_finite": train.non_finite.skip,
-        "diffusion": Diffusion(
-            objective=components.objective,
-            noise=components.noise,
-            attention_mask=components.attention_mask,
-            times=prepared.times,
-            mask_token_id=prepared.build.mask_token_id,
-            seed=train.seed,
-            global_rows=prepared.batching.global_rows,
-            pad_token_id=prepared.pad_token_id,
-            eos_token_id=prepared.end_token_id if getattr(components.objective, "eos", "each") == "as_one" else None,
-            variable_length=prepared.variable_length,
-        ),
+        "diffusion": diffusion(recipe, prepared),
     }
     return DiffusionTrainer.Config(**{**_fields(titan), **ours})
 
@@ -79,6 +68,23 @@ def _network(recipe: Recipe, prepared: Prepared) -> ModelSpec:
         quantization = importlib.import_module("rnd1lib.titan.quantization")  # imports torchao, which is optional
         spec = quantization.quantize(spec, recipe.train.precision)
     return spec
+
+
+def diffusion(recipe: Recipe, prepared: Prepared) -> Diffusion:
+    """What is done to the rows of a step."""
+    components = recipe.components
+    return Diffusion(
+        objective=components.objective,
+        noise=components.noise,
+        attention_mask=components.attention_mask,
+        times=prepared.times,
+        mask_token_id=prepared.build.mask_token_id,
+        seed=recipe.train.seed,
+        global_rows=prepared.batching.global_rows,
+        pad_token_id=prepared.pad_token_id,
+        eos_token_id=prepared.end_token_id if getattr(components.objective, "eos", "each") == "as_one" else None,
+        variable_length=prepared.variable_length,
+    )
 
 
 def _fields(config: Any) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def train(recipe: Recipe, *, fresh: bool = False) -> RunResult:
     ranks, folder = int(os.environ.get("WORLD_SIZE", "1")), RunFolder(Path(recipe.run.folder))
     recipe = _against_what_is_there(recipe, folder, fresh=fresh)
     plan = plan_run(recipe, ranks)
-    with StopSignals() as signals, _process_group(recipe, folder), _records(folder.path) as records, told_errors():
+    with StopSignals() as signals, process_group(recipe, folder), _records(folder.path) as records, told_errors():
         on_every_rank(records.take)
         prepared = Prepared(recipe, plan, folder)
         records.open(prepared.settled_recipe, prepared.steps)
@@ -111,7 +111,7 @@ def _records(folder: Path) -> Iterator[Records]:
 
 
 @contextmanager
-def _process_group(recipe: Recipe, folder: RunFolder) -> Iterator[None]:
+def process_group(recipe: Recipe, folder: RunFolder) -> Iterator[None]:
     """torch's process group: of this process alone, or torchrun's, which then lasts until the process ends.
 
     A second group would hang on the keys that the first one left in torchrun's store.

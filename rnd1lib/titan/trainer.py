@@ -16,7 +16,7 @@ from torchtitan.distributed import utils as dist_utils
 from torchtitan.trainer import Trainer
 
 from rnd1lib.diffusion import Draws, Times, VariableLength, corrupt, cut, denominator, uncorrupted
-from rnd1lib.kinds import AttentionMask, Batch, Noise, Noised, Objective
+from rnd1lib.kinds import AttentionMask, Batch, Noise, Noised, Objective, Targets
 from rnd1lib.models.attention import Kernel
 from rnd1lib.titan.auxiliary import Auxiliary
 from rnd1lib.titan.loader import RowLoader
@@ -56,6 +56,12 @@ class Diffusion(NamedTuple):
         draws, ends = self._draws(step, first_row), self.eos_token_id
         block_length = getattr(self.attention_mask, "block_length", None)
         return corrupt(batch, self.noise, draws, self.mask_token_id, self.times, block_length=block_length, eos_token_id=ends)
+
+    def example(self, batch: Batch, *, step: int, first_row: int) -> tuple[Batch, Noised, Targets]:
+        """What a step trains on: the clean batch, what was done to it, and what the loss scores."""
+        batch = self.cut(batch, step=step, first_row=first_row)
+        noised = self.noised(batch, step=step, first_row=first_row)
+        return batch, noised, self.objective.targets(batch, noised)
 
     def _draws(self, step: int, first_row: int) -> Draws:
         return Draws(seed=self.seed, step=step, first_row=first_row, global_rows=self.global_rows)
@@ -176,10 +182,7 @@ class DiffusionTrainer(Trainer):
         moved = {key: value.to(self.device) for key, value in input_dict.items() if isinstance(value, Tensor)}
         maskable_BL = (labels != IGNORE_INDEX).to(self.device)
         batch = Batch(moved["input"], maskable_BL, moved["documents"], moved["positions"])
-        place = {"step": self.step - 1, "first_row": input_dict["first_row"]}
-        batch = self.diffusion.cut(batch, **place)
-        noised = self.diffusion.noised(batch, **place)
-        targets = self.diffusion.objective.targets(batch, noised)
+        batch, noised, targets = self.diffusion.example(batch, step=self.step - 1, first_row=input_dict["first_row"])
         self.ntokens_seen += labels.numel()
         self.metrics_processor.ntokens_since_last_log += labels.numel()
         extra = {"batch": batch, "noised": noised, "weights": targets.weights_BL, "first_row": input_dict["row_of_run"]}
