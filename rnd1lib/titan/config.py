@@ -28,7 +28,7 @@ RECOMPUTE = {"none": None, "selective": SelectiveAC.Config, "full": FullAC.Confi
 
 def trainer_config(recipe: Recipe, prepared: Prepared, folder: Path) -> DiffusionTrainer.Config:
     """The whole configuration of a run; `prepared` holds what was worked out before the process group began."""
-    train, components = recipe.train, recipe.components
+    train = recipe.train
     titan = titan_config(recipe.titan)
     titan.training = dataclasses.replace(
         titan.training,
