@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rnd1lib.kinds import StructuralMask
+from rnd1lib.recipe.arithmetic import rows_of_batch, steps
 from rnd1lib.recipe.sections import TrainSection
 from rnd1lib.recipe.structure import Structure
 from rnd1lib.recipe.typed import Key
@@ -35,7 +37,8 @@ def misfits(made: Mapping[Key, Any], structure: Structure) -> Iterator[Misfit]:
             f"objective {names['objective',]!r} masks nothing, and attention_mask {names['attention_mask',]!r} trains on noisy "
             "blocks beside clean ones. Use an objective that corrupts, or attention_mask: causal.",
         )
-    yield from _compiled_fit(mask, structure)
+    if isinstance(mask, StructuralMask):
+        yield from _stages(mask, objective, structure, names)
     yield from _length(made.get(("data",)), structure)
 
 
@@ -62,15 +65,6 @@ def _blocks(mask: Any, name: str, train: TrainSection) -> Iterator[Misfit]:
         )
 
 
-def _compiled_fit(mask: Any, structure: Structure) -> Iterator[Misfit]:
-    if getattr(mask, "fit_steps", 0) and structure.titan.get("compile", {}).get("enable"):
-        yield (
-            ("titan", "compile", "enable"),
-            "titan.compile.enable: a compiled network passes over the hooks by which attention is fitted: nothing would "
-            "be. Do not compile, or use attention_mask.fit_steps=0.",
-        )
-
-
 def _length(data: Any, structure: Structure) -> Iterator[Misfit]:
     if structure.train and structure.train.epochs is not None and getattr(data, "endless", False):
         use = structure.tree["data"]["use"]
@@ -83,3 +77,23 @@ def _flavor(model: Any, structure: Structure) -> Iterator[Misfit]:
         known = ", ".join(model.flavors)
         meant = did_you_mean(section.flavor, model.flavors)
         yield ("model", "flavor"), f"model {section.use!r}: flavor: there is no {section.flavor!r}.{meant} Flavors: {known}."
+
+
+def _stages(mask: StructuralMask, objective: Any, structure: Structure, names: Mapping[Key, str]) -> Iterator[Misfit]:
+    """A mask that changes the model in the middle of the run: there are steps on both sides, and whole batches to fit to."""
+    who, train = f"attention_mask {names['attention_mask',]!r}", structure.train
+    if objective is not None and not objective.corrupts:
+        causal = "Use an objective that corrupts, or attention_mask 'causal'."
+        what = f"it changes a diffusion model in the middle of its run, and objective {names['objective',]!r} trains none."
+        yield ("attention_mask",), f"{who}: {what} {causal}"
+    if train is None or train.batch_tokens % train.sequence_length:
+        return
+    if train.epochs is None and mask.after + mask.fit_steps >= (total := steps(train)):
+        taken = f"{mask.after}{f' and {mask.fit_steps} steps of fit' if mask.fit_steps else ''}"
+        what = f"after: {taken} leave nothing of the run's {total} steps to go on with."
+        yield ("attention_mask", "after"), f"{who}: {what} Lower it, or train longer."
+    rows = rows_of_batch(train.batch_tokens, train.sequence_length)
+    if mask.fit_steps and mask.fit_rows % rows:
+        nearest = max(1, round(mask.fit_rows / rows)) * rows
+        what = f"fit_rows: {mask.fit_rows} is no multiple of the {rows} rows of a step."
+        yield ("attention_mask", "fit_rows"), f"{who}: {what} Nearest: {nearest}."

@@ -15,7 +15,6 @@ from rnd1lib.kinds import Batch, Captured
 from rnd1lib.models.denoiser import reshard
 from rnd1lib.titan.checkpoint import Checkpoints
 from rnd1lib.titan.fitting import Activations, Error, Fit, MicroBatch, attention_layers, attention_parameters, forward, hooked
-from rnd1lib.titan.loader import RowLoader
 from rnd1lib.titan.ranks import on_every_rank
 from rnd1lib.titan.trainer import DiffusionTrainer
 
@@ -27,7 +26,7 @@ class BeforeStep:
         self, trainer: DiffusionTrainer, rows_from_the_start: Callable[[], PackedRows], save: Callable[[], None]
     ) -> None:
         self.trainer, self._rows_from_the_start, self.save = trainer, rows_from_the_start, save
-        self._checkpoints, self._loader = cast(Checkpoints, trainer.checkpointer), cast(RowLoader, trainer.dataloader)
+        self._checkpoints = cast(Checkpoints, trainer.checkpointer)
         self._activations: Activations | None = None
 
     def begin(self) -> None:
@@ -81,7 +80,7 @@ class BeforeStep:
         diffusion, device = self.trainer.diffusion._replace(global_rows=rows), self.trainer.device
         micro_batches = []
         for first_row, clean in on_every_rank(lambda: list(self._clean(rows))):
-            batch = Batch(*(field.to(device) for field in clean))
+            batch = diffusion.cut(Batch(*(field.to(device) for field in clean)), step=at, first_row=first_row)
             noised = diffusion.noised(batch, step=at, first_row=first_row)
             outputs: dict[str, Tensor] = {}
             with hooked(self.trainer.network, after=partial(_keep, outputs)):
@@ -93,7 +92,7 @@ class BeforeStep:
 
     def _clean(self, rows: int) -> Iterator[tuple[int, Batch]]:
         """This rank's micro-batches of the first rows of the run, dealt out as the loader does, with their first row."""
-        packed, loader = self._rows_from_the_start(), self._loader
+        packed, loader = self._rows_from_the_start(), self.trainer.rows
         for start in range(0, rows, loader.world * loader.rows):
             first_row = start + loader.rank * loader.rows
             yield first_row, packed.batch(first_row, loader.rows)

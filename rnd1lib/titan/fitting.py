@@ -22,8 +22,8 @@ from torchtitan.models.common.attention import BaseAttention
 
 from rnd1lib.diffusion import IGNORE
 from rnd1lib.kinds import Batch, Noised
-from rnd1lib.models.attention import attention_masks
 from rnd1lib.models.weights import parameter_name
+from rnd1lib.titan.reading import training_states
 from rnd1lib.titan.trainer import Backward, DiffusionTrainer
 
 Error = Callable[[Tensor, Tensor], Tensor]
@@ -93,9 +93,9 @@ def attention_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
 
 def forward(trainer: DiffusionTrainer, ids_BL: Tensor, batch: Batch, *, step: int) -> Tensor:
     """The whole network under the mask of a step; nothing is scored, so the loss is 0, and every hook of FSDP fires."""
-    seen = attention_masks(trainer.diffusion.attention_mask, step, batch.documents_BL, batch.positions_BL)
+    mask, shift = trainer.diffusion.attention_mask, trainer.diffusion.objective.shift
     with trainer.train_context():
-        hidden_BLD = trainer.network(ids_BL, positions=batch.positions_BL, attention_masks=seen)
+        hidden_BLD = training_states(trainer.network, mask, step, ids_BL, batch, shift=shift, kernel=trainer.kernel)
         none_BL = torch.zeros_like(batch.maskable_BL)
         loss: Tensor = trainer.network.get_submodule("lm_head")(hidden_BLD[none_BL], labels=ids_BL.new_full((0,), IGNORE))
     return loss

@@ -11,7 +11,7 @@ import torch
 
 from rnd1lib.data import whole_documents
 from rnd1lib.errors import DataError, RecipeError
-from rnd1lib.kinds import Build
+from rnd1lib.kinds import Build, StructuralMask
 from rnd1lib.models.facts import read_facts
 from rnd1lib.models.folder import CONFIG, FACTS, locate, open_folder, read_json
 from rnd1lib.models.run_folder import RunFolder, is_run_folder
@@ -59,7 +59,7 @@ def plan_run(recipe: Recipe, ranks: int) -> Plan:
         problems += vocabulary_problems(recipe, start)
         tokens = recipe.train.sequence_length * (rows.micro_batch_rows if rows else 1)
         problems += precision_problems(recipe, start.config, tokens)
-        _collected(problems, lambda: claims(recipe, start.config))
+        problems += _fit_problems(recipe, _collected(problems, lambda: claims(recipe, start.config)) or [])
         if not trains_tokenizer(recipe):
             _collected(problems, lambda: decide(recipe, start, given_tokenizer(recipe, start)))
     if problems or rows is None or start is None:
@@ -176,6 +176,17 @@ def _check_data(recipe: Recipe) -> None:
     for data in (recipe.components.data, *(getattr(evaluator, "data", None) for evaluator in evaluators)):
         if data is not None and not any(True for _ in whole_documents(data)):
             raise DataError(f"{data!r}: there is no document in it.")
+
+
+def _fit_problems(recipe: Recipe, groups: list[Claim]) -> list[str]:
+    mask = recipe.components.attention_mask
+    attention = [group for group, names in groups if any(".attention." in name for name in names)]
+    if not (isinstance(mask, StructuralMask) and mask.fit_steps and attention and all(group.frozen for group in attention)):
+        return []
+    return [
+        f"lr_groups: '{recipe.tree['lr_groups']['use']}' freezes attention (group {attention[0].name}), and attention_mask "
+        f"'{recipe.tree['attention_mask']['use']}' fits nothing else. Let attention learn, or use fit_steps 0."
+    ]
 
 
 def _shift_problems(recipe: Recipe, start: Start) -> list[str]:

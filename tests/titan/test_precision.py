@@ -142,10 +142,3 @@ def test_a_gpu_that_lacks_the_format_is_named_with_what_it_has(tiny, monkeypatch
     recipe = rnd1lib.load_recipe(tiny, [f"train.precision={form}"])
     found = precision.precision_problems(recipe, dict(recipe.components.model.flavors["tiny"]), tokens=512)
     assert [bool(re.search(sentence or "", each)) for each in found] == ([] if sentence is None else [True])
-
-
-def test_a_fit_is_not_compiled_since_it_would_fit_nothing(tiny):
-    fitted = "attention_mask={use: grafting, after: 2, fit_steps: 2}"
-    with pytest.raises(RecipeError, match="passes over the hooks by which attention is fitted"):
-        rnd1lib.load_recipe(tiny, [fitted, "titan.compile.enable=true"])
-    rnd1lib.load_recipe(tiny, [f"{fitted[:-2]}0}}", "titan.compile.enable=true"])
