@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from titan_runs import TINY, losses, write_texts
+from titan_runs import BLOCKS, TINY, losses, write_texts
 
 import rnd1lib
 
@@ -29,7 +29,7 @@ def two(recipe):
     script = Path(__file__).with_name("two_ranks.py")
     out = recipe.parent
     done = subprocess.run(
-        [*command, str(script), str(recipe), str(out)],
+        [*command, str(script), str(recipe), str(out), *BLOCKS],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         text=True,
         stdout=subprocess.PIPE,
@@ -56,6 +56,17 @@ def test_the_losses_are_those_of_one_rank(one, two, layout):
     assert shared.keys() == alone.keys()
     assert shared[1] == pytest.approx(alone[1], rel=1e-6)
     assert all(shared[step] == pytest.approx(alone[step], rel=1e-5) for step in alone)
+
+
+def test_block_diffusion_trains_and_is_measured_as_on_one_rank(recipe, two):
+    """Times a block, redrawn masks, doubled rows: experts on two ranks, four micro-batches a step, and none of it alone."""
+    options = [f"run.folder={recipe.parent}/blocks-alone", "evaluators={nll: {use: nll, rows: 9, every: 6}}", *BLOCKS]
+    alone = rnd1lib.train(rnd1lib.load_recipe(recipe, options))
+    shared = numbered(two[0]["blocks"])
+    assert len(shared) == 6 and shared[1] == pytest.approx(losses(alone)[1], rel=1e-6)
+    assert all(shared[step] == pytest.approx(loss, rel=1e-5) for step, loss in losses(alone).items())
+    measured = [line["nll"] for line in alone.metrics if "evaluator" in line]
+    assert len(measured) == 2 and two[0]["nll of blocks"] == pytest.approx(measured, rel=1e-5)
 
 
 def test_the_corrupted_global_batch_is_the_same(recipe, one, two, monkeypatch):

@@ -16,7 +16,7 @@ import rnd1lib
 from rnd1lib.diffusion import IGNORE
 from rnd1lib.titan import trainer
 
-RECIPE, OUT = sys.argv[1], Path(sys.argv[2])
+RECIPE, OUT, BLOCKS = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
 EP = "titan.parallelism.expert_parallel_degree=2"
 seen: dict[str, object] = {}
 plain_targets = trainer.DiffusionTrainer.post_dataloading_process
@@ -93,6 +93,9 @@ def main():
     seen["ep"] = losses(train("ep", EP))
     seen["crossed"] = sum(sent)
     seen["accumulation"] = losses(train("accumulation", EP, "train.micro_batch_rows=2"))
+    blocks = train("blocks", EP, "train.micro_batch_rows=2", "evaluators={nll: {use: nll, rows: 9, every: 6}}", *BLOCKS)
+    seen["blocks"] = losses(blocks)
+    seen["nll of blocks"] = [line["nll"] for line in blocks.metrics if "evaluator" in line]
     train("resumed", EP, "run.stop_after=3")
     seen["resumed"] = losses(train("resumed", EP))
 

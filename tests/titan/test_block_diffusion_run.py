@@ -4,19 +4,14 @@ import pytest
 import torch
 from rnd1_plugins.evaluators.nll import HELD_OUT_SEED
 from rnd1_plugins.noise.linear import Linear
-from titan_runs import losses, weights
+from titan_runs import BLOCKS, losses, weights
 
 from rnd1lib.diffusion import Draws, Times, corrupt
 from rnd1lib.titan.running import RunningModel
 from rnd1lib.titan.trainer import DiffusionTrainer
 
 BLOCK = 16
-BLOCKS = [
-    f"attention_mask={{use: block_diffusion, block_length: {BLOCK}, sequence_length: 64}}",
-    "train.times={per: block, low: 0.2, high: 0.9, redraw: true}",
-    "model.use=qwen3",
-    "lr_groups={use: uniform, lr: 1.0e-3}",
-]
+DENSE = [*BLOCKS, "model.use=qwen3", "lr_groups={use: uniform, lr: 1.0e-3}"]
 
 
 def scored_as_sampling_does(model, batch, noised, shift):
@@ -48,7 +43,7 @@ def test_the_loss_of_each_step_is_what_sampling_would_score(run, monkeypatch, ob
 
     monkeypatch.setattr(DiffusionTrainer, "post_dataloading_process", watch)
     still = "lr_groups={use: uniform, lr: 0.0}"
-    result = run(*BLOCKS, still, f"objective={objective}", "train.seed=5", "train.steps=2", "train.micro_batch_rows=4")
+    result = run(*DENSE, still, f"objective={objective}", "train.seed=5", "train.steps=2", "train.micro_batch_rows=4")
     assert result.model().attention_mask.doubled and len(seen) == 4
     for step in range(2):
         parts, tokens = [], []
@@ -63,9 +58,9 @@ def test_the_loss_of_each_step_is_what_sampling_would_score(run, monkeypatch, ob
 
 
 def test_a_resumed_run_is_the_run_that_was_not_stopped(run, tmp_path):
-    whole = run(*BLOCKS, f"run.folder={tmp_path}/whole")
-    run(*BLOCKS, "run.stop_after=2")
-    resumed = run(*BLOCKS)
+    whole = run(*DENSE, f"run.folder={tmp_path}/whole")
+    run(*DENSE, "run.stop_after=2")
+    resumed = run(*DENSE)
     assert losses(resumed) == losses(whole) and max(losses(whole)) == 6
     ours, theirs = weights(resumed), weights(whole)
     assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in theirs)
@@ -80,7 +75,7 @@ def test_the_held_out_bound_is_that_of_noisy_blocks_behind_clean_ones(run, monke
             yield each
 
     monkeypatch.setattr(RunningModel, "held_out", watched)
-    result = run(*BLOCKS, "train.steps=1", "evaluators={nll: {use: nll, rows: 8}}")
+    result = run(*DENSE, "train.steps=1", "evaluators={nll: {use: nll, rows: 8}}")
     (first_row, batch), model = batches[-1], result.model()
     noised = corrupt(
         batch, Linear(), Draws(seed=HELD_OUT_SEED, step=0, first_row=first_row, global_rows=8), model.mask_token_id

@@ -12,6 +12,10 @@ evaluators: {nll: null}
 callbacks: {console: null}
 run: {folder: "%s/run"}
 """
+BLOCKS = [
+    "attention_mask={use: block_diffusion, block_length: 16, sequence_length: 64}",
+    "train.times={per: block, low: 0.2, high: 0.9, redraw: true}",
+]
 
 
 def write_texts(folder: Path) -> None:
