@@ -6,6 +6,8 @@ mask; on request flex attention's BlockMask. All say the same; `inner_attention.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
@@ -72,8 +74,15 @@ def attention_masks(
     rule = _within_documents(_rule(mask, step, positions_BL.device), documents_BL, positions_BL)
     rows, length = documents_BL.shape
     if kernel == "flex":
-        return create_block_mask(rule, rows, None, length, length, device=str(documents_BL.device))
+        make = _compiled_create_block_mask() if documents_BL.is_cuda else create_block_mask
+        return make(rule, rows, None, length, length, device=str(documents_BL.device))
     return dense(rule, rows, length, documents_BL.device)
+
+
+@cache
+def _compiled_create_block_mask() -> Callable[..., BlockMask]:
+    """Fused, or a mask of B x L x L and its hashes would stand in the GPU's memory at every step."""
+    return torch.compile(create_block_mask)
 
 
 def dense(rule: MaskMod, rows: int, length: int, device: torch.device) -> Tensor:
