@@ -17,6 +17,10 @@ def train(
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Values of the recipe: train.steps=20 noise=cosine")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Refuse a run folder that already holds a run.")] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Read checkpoints above 10 GB whole before going on from one; smaller ones always are."),
+    ] = False,
     traceback: Annotated[bool, typer.Option("--traceback", help="Show where in the code a mistake was noticed.")] = False,
 ) -> None:
     """Train a recipe, or go on with its run.
@@ -28,6 +32,6 @@ def train(
     loaded = rnd1lib.load_recipe(recipe, overrides or ())
     for file in loaded.tree.get("plugins", []):
         print(f"plug-in file: {file}", file=sys.stderr)
-    result = rnd1lib.train(loaded, fresh=fresh)
+    result = rnd1lib.train(loaded, fresh=fresh, verify=verify)
     if os.environ.get("RANK", "0") == "0":
         print(f"run folder: {result.folder}", file=sys.stderr)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.distributed.checkpoint import filesystem, metadata
+from torch.distributed.checkpoint.default_planner import DefaultLoadPlanner
 from torch.distributed.checkpoint.filesystem import FileSystemReader
+from torch.distributed.checkpoint.planner import ReadItem
 
 ALLOWED = {
     ("pathlib", "PosixPath"),
@@ -24,7 +27,7 @@ ALLOWED = {
 class WeightsReader(FileSystemReader):
     """torch's reader, whose `.metadata` is a pickle: only the classes that torch itself writes there may be named.
 
-    Tensors are read by torch with `weights_only`; entries that are pickled objects are not asked for.
+    Tensors are read by torch with `weights_only`; so are other entries, by `PlainPlanner`.
     """
 
     def read_metadata(self, *_: Any, **__: Any) -> metadata.Metadata:
@@ -34,6 +37,16 @@ class WeightsReader(FileSystemReader):
         found.storage_meta = found.storage_meta or metadata.StorageMeta()
         found.storage_meta.load_id = self.load_id
         return found
+
+
+class PlainPlanner(DefaultLoadPlanner):
+    """torch's planner, which unpickles the entries that are no tensors: only plain data may be in them."""
+
+    def load_bytes(self, read_item: ReadItem, value: io.BytesIO) -> None:
+        """One entry. Raises pickle.UnpicklingError if it holds anything but numbers, texts, lists, mappings and tensors."""
+        torch.load(value, weights_only=True)
+        value.seek(0)
+        super().load_bytes(read_item, value)
 
 
 class _Unpickler(pickle.Unpickler):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +15,11 @@ from torch.distributed.checkpoint.state_dict_loader import load
 
 from rnd1lib.errors import CheckpointError
 from rnd1lib.models.checkpoint_reader import WeightsReader
+from rnd1lib.models.manifest import read_manifest, verify
 
 RECIPE, MODEL, CHECKPOINTS, METRICS = "recipe.yaml", "model", "checkpoints", "metrics.jsonl"
-STEP = re.compile(r"step-(\d+)")
-WHOLE = ".metadata"  # torch writes it last
+ASIDE = ".aside"
+STEP = re.compile(rf"step-(\d+)({re.escape(ASIDE)})?")
 
 
 @dataclass(frozen=True)
@@ -43,23 +46,61 @@ class RunFolder:
     @property
     def begun(self) -> bool:
         """Whether there is something to go on with; a first start that failed before its first step has left nothing."""
-        return self.recipe.is_file() and ((self.path / METRICS).is_file() or bool(self.whole_checkpoints()))
-
-    def whole_checkpoints(self) -> dict[int, Path]:
-        """Finished steps -> folder, in order; folders that a save was interrupted in are left out."""
-        return {step: path for step, path in self.checkpoint_folders().items() if (path / WHOLE).is_file()}
-
-    def checkpoint_folders(self) -> dict[int, Path]:
-        """Steps -> folder, in order, whole or not."""
-        found = {int(match[1]): path for path in self.checkpoints.glob("*") if (match := STEP.fullmatch(path.name))}
-        return {step: found[step] for step in sorted(found)}
+        return self.recipe.is_file() and ((self.path / METRICS).is_file() or bool(found_checkpoints(self.checkpoints)))
 
     def newest(self) -> tuple[int, Path]:
-        """The newest whole checkpoint and its step. Raises CheckpointError if there is none."""
-        whole = self.whole_checkpoints()
-        if not whole:
-            raise CheckpointError(f"{self.checkpoints}: holds no whole checkpoint yet.")
-        return max(whole.items())
+        """Step and folder of the checkpoint that was saved last, verified. CheckpointError if it is damaged or there is none."""
+        found = checkpoints_in_order(self.checkpoints)
+        if not found:
+            raise CheckpointError(f"{self.checkpoints}: holds no checkpoint yet.")
+        step, path = found.popitem()
+        try:
+            verify(path)
+        except CheckpointError as error:
+            others = [other for other in found if is_whole(found[other])]
+            instead = f" Move the folder {path.name} away to use step {others[-1]}." if others else ""
+            raise CheckpointError(f"{error}{instead}") from error
+        return step, path
+
+
+def found_checkpoints(folder: Path) -> dict[int, Path]:
+    """step -> folder of everything that calls itself a finished checkpoint, whole or damaged.
+
+    One that was moved aside for a new one of its step stands in for that until it is there.
+    """
+    matches = [(match, path) for path in folder.glob("step-*") if (match := STEP.fullmatch(path.name))]
+    return {int(match[1]): path for match, path in sorted(matches, key=lambda each: each[0][2] is None)}
+
+
+def checkpoints_in_order(folder: Path) -> dict[int, Path]:
+    """`found_checkpoints` in the order in which they were saved.
+
+    One that does not say when it was saved is taken for the newest if no step is later, else for the oldest.
+    """
+    found = found_checkpoints(folder)
+    numbers = {step: number_of(path) for step, path in found.items()}
+    latest = max(found, key=lambda step: (numbers[step] or 0, step), default=0)
+
+    def age(step: int) -> tuple[float, int]:
+        unknown = math.inf if step >= latest else 0
+        return numbers[step] or unknown, step
+
+    return {step: found[step] for step in sorted(found, key=age)}
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a checkpoint has all its files in the sizes in which they were saved; see `manifest.verify` for more."""
+    with suppress(CheckpointError):
+        verify(path, hashes=False)
+        return True
+    return False
+
+
+def number_of(path: Path) -> int | None:
+    """How many saves of the run there had been with this checkpoint; None if it does not say."""
+    with suppress(CheckpointError):
+        return read_manifest(path).number
+    return None
 
 
 def is_run_folder(path: str | Path) -> bool:
@@ -71,10 +112,13 @@ def is_run_folder(path: str | Path) -> bool:
 def load_checkpoint(path: Path, network: nn.Module) -> None:
     """Reads a checkpoint's weights into a network on one device, without a process group; dtypes may differ.
 
-    Raises CheckpointError for a damaged checkpoint, or one of another network.
+    Raises CheckpointError for a checkpoint that cannot be read, of another network, or with a weight that is no number.
     """
     try:
         load(network.state_dict(), storage_reader=WeightsReader(path), no_dist=True)
     except (Exception, CheckpointException) as error:  # whatever reading raises; torch's own is no Exception
         reason = str(error).strip().rpartition("\n")[2]
         raise CheckpointError(f"{path}: this checkpoint cannot be read ({type(error).__name__}: {reason}).") from error
+    for name, parameter in network.named_parameters():
+        if not parameter.isfinite().all():
+            raise CheckpointError(f"{path}: the weights {name} are not finite, so the model computes nothing.")

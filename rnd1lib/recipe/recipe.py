@@ -102,6 +102,11 @@ class Recipe:
             written=self.written | {"train": _overlaid(self.written["train"], lengths)},
         )
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what to_yaml writes, whatever the origins of its values."""
+        return hashlib.sha256(self.to_yaml(origins=False).encode()).hexdigest()
+
     def plugins_lock(self) -> dict[str, str]:
         """package -> version of the core, of torch, and of every plug-in that is named; a local file's SHA-256."""
         packages = {name: metadata.version(name) for name in LOCKED}

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import secrets
+import shutil
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
 from torch import Tensor
 from torch.distributed.checkpoint.api import CheckpointException
-from torch.distributed.checkpoint.state_dict_loader import load
-from torchtitan.components.checkpointer import CheckpointManager
+from torch.distributed.checkpoint.state_dict_saver import AsyncCheckpointerType
+from torchtitan.components.checkpoint import MODEL, AsyncMode, CheckpointManager
+from torchtitan.tools.utils import GarbageCollection
 
-from rnd1lib.errors import CheckpointError
-from rnd1lib.models.run_folder import CHECKPOINTS, RunFolder
+from rnd1lib.errors import CheckpointError, RecipeError, Rnd1Error
+from rnd1lib.models.checkpoint_reader import PlainPlanner, WeightsReader
+from rnd1lib.models.manifest import verify
+from rnd1lib.models.run_folder import CHECKPOINTS, checkpoints_in_order, found_checkpoints, is_whole
+from rnd1lib.titan.commit import UNFINISHED, CommittingWriter, Save, tidy
+from rnd1lib.titan.ranks import on_every_rank, on_first_rank
 
 CHECKPOINT_DEFAULTS = {"enable": True, "folder": CHECKPOINTS, "last_save_model_only": False}
+DAMAGED = ".damaged"
+NEWEST = "the newest checkpoint"
 
 
 class Needed(NamedTuple):
@@ -32,17 +44,35 @@ def stale(steps: Iterable[int], keep_latest: int, needed: Needed | None) -> list
     return [step for step in steps[:-keep_latest] if not (asked_for and needed and step == needed.step)]
 
 
+class Needed(NamedTuple):
+    """A checkpoint that those behind it, of steps before `until`, cannot go on without."""
+
+    step: int
+    until: int
+
+
 class Checkpoints(CheckpointManager):
-    """Distributed checkpoints `step-N` in the run folder: weights, moments, schedule, data position, step."""
+    """Distributed checkpoints `step-N` in the run folder: weights, moments, schedule, data position, step.
+
+    Each is there whole or not at all (`rnd1lib.titan.commit`), and is verified before a run goes on from it.
+    """
 
     @dataclass(kw_only=True, slots=True)
     class Config(CheckpointManager.Config):
-        """torchtitan's options."""
+        """torchtitan's options. recipe: SHA-256 of the run's; verify: read checkpoints of any size before believing them."""
+
+        recipe: str = ""
+        verify: bool = False
 
     def __init__(self, config: Config, **parts: Any) -> None:
         super().__init__(config, **parts)
         self.schedulers = parts["lr_schedulers"]
+        self.recipe, self.hashes = config.recipe, config.verify or None
+        self.id = on_first_rank(lambda: secrets.token_hex(4))
+        self.loaded: tuple[int, str] | None = None
         self._needed: Needed | None = None
+        self._written: list[Path] = []
+        self._on_its_way: Path | None = None
 
     def protect(self, step: int, *, until: int) -> None:
         """Keeps `step-<step>` from retention as long as there is a checkpoint behind it of a step before `until`."""
@@ -50,37 +80,183 @@ class Checkpoints(CheckpointManager):
 
     def read(self, step: int, tensors: Mapping[str, Tensor]) -> None:
         """Reads some tensors of a checkpoint into these, in place. Raises CheckpointError if it is gone or damaged."""
-        self.maybe_wait_for_saving()
+        self._tried(self.maybe_wait_for_saving)
         path = Path(self._create_checkpoint_id(step))
         try:
-            load(dict(tensors), checkpoint_id=str(path))
+            self._verify(path)
+            dcp.load(dict(tensors), storage_reader=WeightsReader(path))
         except (Exception, CheckpointException) as error:
             raise CheckpointError(
-                f"{path}: this checkpoint, from which a later step starts, cannot be read ({type(error).__name__}). "
+                f"{path}: this checkpoint, from which a later step starts, cannot be read ({_reason(error)}). "
                 f"Move those of later steps away to go on from one before step {step}."
             ) from error
 
-    def _purge_stale_checkpoints(self) -> None:
-        if self._should_purge():
-            there = RunFolder(Path(self.folder).parent).checkpoint_folders()
-            for step in stale(there, self.keep_latest_k, self._needed):
-                self.purge_queue.put(str(there[step]))
+    def written(self) -> list[Path]:
+        """The checkpoints that have become whole since the last call; an asynchronous one at the next save at the latest."""
+        new, self._written = self._written, []
+        return new
 
     def _load(self, step: int = -1) -> bool:
-        """Loads the newest whole checkpoint; the learning rates are then the recipe's at that step, not the saved ones.
+        """Loads that step's checkpoint, or the newest whole one; `loaded` says which and why.
 
-        Raises CheckpointError for one that is damaged.
+        The learning rates are then the recipe's at that step, not the saved ones. Raises RecipeError if there is none of a
+        step that was asked for, CheckpointError if that, or every one, is damaged.
         """
+        folder = Path(self.folder)
+        on_first_rank(lambda: tidy(folder))
+        self.loaded = self._newest(folder) if step == -1 else self._asked_for(folder, step)
+        if self.loaded is None:
+            return False
         try:
-            loaded: bool = super()._load(step)
+            super()._load(self.loaded[0])
         except (Exception, CheckpointException) as error:  # the latter, of every rank's failures, is a BaseException
-            reason = str(error).strip().rpartition("\n")[2]
+            path = folder / f"step-{self.loaded[0]}"
+            raise CheckpointError(f"{path}: cannot be read, though its files are whole ({_reason(error)}).") from error
+        for scheduler in self.schedulers:
+            for group, lr in zip(scheduler.optimizer.param_groups, scheduler.get_last_lr(), strict=True):
+                group["lr"] = lr
+        return True
+
+    def _asked_for(self, folder: Path, step: int) -> tuple[int, str]:
+        found = on_first_rank(lambda: sorted(found_checkpoints(folder)))
+        if step not in found:
+            there = ", ".join(map(str, found)) or "none"
+            raise RecipeError(f"titan.checkpoint.load_step: {folder} has no checkpoint of step {step}. Steps: {there}.")
+        self._verify(folder / f"step-{step}")
+        return step, "which titan.checkpoint.load_step asks for"
+
+    def _newest(self, folder: Path) -> tuple[int, str] | None:
+        """The newest whole checkpoint, the same on every rank; damaged ones that are newer get another name."""
+        damaged: list[Path] = []
+        for step in reversed(on_first_rank(lambda: list(checkpoints_in_order(folder)))):
+            path = folder / f"step-{step}"
+            try:
+                self._verify(path)
+            except Rnd1Error as error:
+                _say(str(error))
+                damaged.append(path)
+            else:
+                on_first_rank(lambda: [each.rename(f"{each}{DAMAGED}-{self.id}") for each in damaged] and None)
+                names = ", ".join(each.name for each in damaged)
+                return step, f"the newest whole checkpoint ({names} damaged, now *{DAMAGED}-{self.id})" if damaged else NEWEST
+        if damaged:
+            raise CheckpointError(f"{folder}: holds no whole checkpoint. Move it away to start the run anew.")
+        return None
+
+    def _verify(self, path: Path) -> None:
+        """Every rank reads its share of the files; Rnd1Error on every rank if any of them is not what was saved."""
+        rank, ranks = dist.get_rank(), dist.get_world_size()
+        on_every_rank(lambda: verify(path, hashes=self.hashes, mine=lambda number: number % ranks == rank))
+
+    def dcp_load(self, state_dict: dict[str, Any], checkpoint_id: str, *_: Any, **__: Any) -> None:
+        """Reads through an allow-list of what may be unpickled."""
+        dcp.load(state_dict, storage_reader=WeightsReader(checkpoint_id), planner=PlainPlanner())
+        self.states[MODEL].load_state_dict(state_dict)
+
+    def _save(self, curr_step: int, last_step: bool = False) -> bool:
+        """Saves if it is time; what fails is tried once more, at once. CheckpointError if that fails too."""
+        if not self._should_save(curr_step, last_step):
+            return False
+        save = super()._save
+        if not (self._tried(self.maybe_wait_for_saving) and self._tried(lambda: save(curr_step, last_step))):
+            self._again(curr_step, last_step)
+        path = Path(self._create_checkpoint_id(curr_step))
+        if self.save_future is None:
+            self._written.append(path)
+        else:
+            self._on_its_way = path
+        if last_step:
+            self._purge_stale_checkpoints()
+        return True
+
+    def _tried(self, work: Callable[[], object]) -> bool:
+        """Whether a save, begun now or before, got through; if not, what it left is removed."""
+        try:
+            work()
+        except CheckpointException as error:
+            _say(f"{self.folder}: a checkpoint could not be written ({_reason(error)}); trying once more.")
+            self._clear()
+            return False
+        return True
+
+    def _again(self, step: int, last_step: bool) -> None:
+        asynchronous, self.async_mode = self.async_mode, AsyncMode.DISABLED
+        try:
+            super()._save(step, last_step)
+        except CheckpointException as error:
+            needed, free = self.writer.needed, shutil.disk_usage(self.folder).free
+            room = f" It needs {needed / 1e9:.3g} GB, and {free / 1e9:.3g} GB are free." if needed else ""
+            self._clear()
             raise CheckpointError(
-                f"{self.folder}: the newest checkpoint cannot be read ({type(error).__name__}: {reason}). "
-                "Move its folder away to go on from the one before."
+                f"{self.folder}: step {step} could not be saved ({_reason(error)}).{room} What was saved before is untouched."
             ) from error
-        if loaded:
-            for scheduler in self.schedulers:
-                for group, lr in zip(scheduler.optimizer.param_groups, scheduler.get_last_lr(), strict=True):
-                    group["lr"] = lr
-        return loaded
+        finally:
+            self.async_mode = asynchronous
+
+    def _clear(self) -> None:
+        self.save_future = None
+        if dist.get_rank() == 0:
+            for path in Path(self.folder).glob(f"*{UNFINISHED}{self.id}"):
+                shutil.rmtree(path, ignore_errors=True)
+
+    def dcp_save(self, state_dict: dict[str, Any], checkpoint_id: str, async_mode: AsyncMode, *_: Any, **__: Any) -> Any:
+        """Through the writer that commits; None, or what torch's async_save gives."""
+        path = Path(checkpoint_id)
+        step = int(path.name.removeprefix("step-"))
+        self.writer = CommittingWriter(
+            Save(folder=path.parent, step=step, id=self.id, world_size=dist.get_world_size(), recipe=self.recipe)
+        )
+        if async_mode == AsyncMode.ASYNC:
+            return dcp.async_save(state_dict, storage_writer=self.writer, process_group=self.pg)
+        if async_mode == AsyncMode.ASYNC_WITH_PINNED_MEM:
+            return dcp.async_save(
+                state_dict,
+                storage_writer=self.writer,
+                process_group=self.pg,
+                async_checkpointer_type=AsyncCheckpointerType.PROCESS,
+                async_stager=self.stager,
+            )
+        dcp.save(state_dict, storage_writer=self.writer)
+        GarbageCollection.collect("after a checkpoint")
+        return None
+
+    def _wait_for_saving(self) -> None:
+        super()._wait_for_saving()
+        assert self._on_its_way is not None
+        self._written.append(self._on_its_way)
+
+    def _purge_stale_checkpoints(self) -> None:
+        """Removes whole checkpoints that are neither among the newest, nor needed by another one, nor the one that was loaded."""
+        if not self._should_purge():
+            return
+        whole = {step: path for step, path in checkpoints_in_order(Path(self.folder)).items() if is_whole(path)}
+        needed = self._needed
+        kept = {*list(whole)[-self.keep_latest_k :], self.loaded[0] if self.loaded else -1}
+        if needed and any(needed.step < step < needed.until for step in whole):
+            kept.add(needed.step)
+        for step, path in whole.items():
+            if step not in kept:
+                doomed = path.with_name(f"step-{step}{UNFINISHED}{self.id}")
+                path.rename(doomed)
+                self.purge_queue.put(str(doomed))
+
+    def _close(self) -> None:
+        """Waits for an asynchronous save, so that nothing is written behind the run's back."""
+        try:
+            self.maybe_wait_for_saving()
+        except (Exception, CheckpointException) as error:
+            _say(f"{self.folder}: the last checkpoint could not be written ({_reason(error)}).")
+            self.save_future = None
+        super()._close()
+
+
+def _say(line: str) -> None:
+    if dist.get_rank() == 0:
+        print(line, file=sys.stderr, flush=True)
+
+
+def _reason(error: BaseException) -> str:
+    """What was wrong, of the first rank that failed, in a line."""
+    if isinstance(error, CheckpointException) and error.failures:
+        error = min(error.failures.items())[1][0]
+    return f"{type(error).__name__}: {str(error).strip().rpartition(chr(10))[2]}"

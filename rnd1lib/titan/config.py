@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 RECOMPUTE = {"none": None, "selective": SelectiveAC.Config, "full": FullAC.Config}
 
 
-def trainer_config(recipe: Recipe, prepared: Prepared, folder: Path) -> DiffusionTrainer.Config:
+def trainer_config(recipe: Recipe, prepared: Prepared, folder: Path, *, verify: bool) -> DiffusionTrainer.Config:
     """The whole configuration of a run; `prepared` holds what was worked out before the process group began."""
     train = recipe.train
     titan = titan_config(recipe.titan)
@@ -53,7 +53,7 @@ def trainer_config(recipe: Recipe, prepared: Prepared, folder: Path) -> Diffusio
             param_groups=parameter_groups(prepared.claims, betas=train.betas, eps=train.adam_eps),
         ),
         "lr_scheduler": Schedules.Config(warmup=prepared.warmup, stages=prepared.stages),
-        "checkpoint": Checkpoints.Config(**_fields(titan.checkpoint)),
+        "checkpoint": Checkpoints.Config(**_fields(titan.checkpoint), recipe=recipe.digest, verify=verify),
         "activation_checkpoint": recompute() if recompute else None,
         "group_names": tuple(group.name for group, _ in prepared.claims if not group.frozen),
         "skip_non_finite": train.non_finite.skip,

@@ -14,7 +14,6 @@ from torchtitan.distributed import utils as dist_utils
 from rnd1lib.data import Tally
 from rnd1lib.errors import PluginError, Rnd1Error, Stopped
 from rnd1lib.kinds import StructuralMask
-from rnd1lib.models.run_folder import RunFolder
 from rnd1lib.titan.before_step import BeforeStep
 from rnd1lib.titan.group_table import show_groups
 from rnd1lib.titan.initial import load_initial_weights
@@ -77,7 +76,7 @@ class Loop:
             for note in precision_notes(self.recipe.train.precision, self.prepared.model_config):
                 print(note, file=sys.stderr)
             if resumed:
-                print(f"resumed from step {trainer.step}, the newest whole checkpoint", file=sys.stderr, flush=True)
+                print("resumed from step {}, {}".format(*self.checkpoints.loaded or ()), file=sys.stderr, flush=True)
         self._tell("on_start")
         if not resumed:
             self._evaluate(every_one=True)
@@ -146,7 +145,8 @@ class Loop:
         trainer = self.trainer
         if trainer.step != self.saved_step and trainer.checkpointer.save(trainer.step, last_step=last):
             self.saved_step = trainer.step
-            self._tell("on_checkpoint", RunFolder(self.records.folder).checkpoints / f"step-{trainer.step}")
+        for path in trainer.checkpointer.written():
+            self._tell("on_checkpoint", path)
 
     def _evaluate(self, *, every_one: bool) -> None:
         for name, evaluator in self.recipe.components.evaluators.items():

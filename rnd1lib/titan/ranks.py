@@ -37,6 +37,13 @@ def on_every_rank(work: Callable[[], T]) -> T:
     return result  # type: ignore[return-value]
 
 
+def on_first_rank(work: Callable[[], T]) -> T:
+    """What `work` gives on rank 0, on every rank; where it raises an Rnd1Error, every rank raises."""
+    shared = [on_every_rank(lambda: work() if dist.get_rank() == 0 else None)]
+    dist.broadcast_object_list(shared)
+    return shared[0]  # type: ignore[return-value]
+
+
 @contextmanager
 def told_errors() -> Iterator[None]:
     """Around a training: what ends it here is told to the other ranks, and what ended it there is no error of this one.

@@ -53,10 +53,11 @@ class RunResult:
         return load_model(self.folder)
 
 
-def train(recipe: Recipe, *, fresh: bool = False) -> RunResult:
+def train(recipe: Recipe, *, fresh: bool = False, verify: bool = False) -> RunResult:
     """Trains; on a run folder that holds this recipe's run it goes on from its newest checkpoint.
 
-    fresh: refuse a folder that already holds a run. Raises RecipeError for what a recipe asks in vain, DataError,
+    fresh: refuse a folder that already holds a run. verify: read a checkpoint of more than 10 GB whole before believing it,
+    as smaller ones always are. Raises RecipeError for what a recipe asks in vain, DataError,
     NumericalError, CheckpointError, and Stopped after a signal, when the run is saved.
     """
     ranks, folder = int(os.environ.get("WORLD_SIZE", "1")), RunFolder(Path(recipe.run.folder))
@@ -66,7 +67,7 @@ def train(recipe: Recipe, *, fresh: bool = False) -> RunResult:
         on_every_rank(records.take)
         prepared = Prepared(recipe, plan, folder)
         records.open(prepared.settled_recipe, prepared.steps)
-        trainer: DiffusionTrainer = trainer_config(recipe, prepared, folder.path).build()  # type: ignore[no-untyped-call]
+        trainer: DiffusionTrainer = trainer_config(recipe, prepared, folder.path, verify=verify).build()  # type: ignore[no-untyped-call]
         try:
             Loop(recipe, prepared, trainer, records, signals).run()
         finally:
