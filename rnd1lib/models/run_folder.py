@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch.distributed.checkpoint.state_dict_loader import load
 
 from rnd1lib.errors import CheckpointError
 from rnd1lib.models.checkpoint_reader import WeightsReader
-from rnd1lib.models.manifest import read_manifest, verify
+from rnd1lib.models.manifest import MANIFEST, read_manifest, verify
 
 RECIPE, MODEL, CHECKPOINTS, METRICS = "recipe.yaml", "model", "checkpoints", "metrics.jsonl"
 ASIDE = ".aside"
@@ -49,10 +50,16 @@ class RunFolder:
         return self.recipe.is_file() and ((self.path / METRICS).is_file() or bool(found_checkpoints(self.checkpoints)))
 
     def newest(self) -> tuple[int, Path]:
-        """Step and folder of the checkpoint that was saved last, verified. CheckpointError if it is damaged or there is none."""
-        found = checkpoints_in_order(self.checkpoints)
+        """Step and folder of the checkpoint that was saved last, verified; a folder without a manifest is none.
+
+        Raises CheckpointError if it is damaged or there is none.
+        """
+        order = checkpoints_in_order(self.checkpoints)
+        for path in [path for path in order.values() if not (path / MANIFEST).is_file()]:
+            print(f"{path}: has no {MANIFEST}, so it is no checkpoint; passed over.", file=sys.stderr)
+        found = {step: path for step, path in order.items() if (path / MANIFEST).is_file()}
         if not found:
-            raise CheckpointError(f"{self.checkpoints}: holds no checkpoint yet.")
+            raise CheckpointError(f"{self.checkpoints}: holds no whole checkpoint.")
         step, path = found.popitem()
         try:
             verify(path)

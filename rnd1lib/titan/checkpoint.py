@@ -5,16 +5,16 @@ from __future__ import annotations
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch.distributed as dist
-import torch.distributed.checkpoint as dcp
 from torch import Tensor
 from torch.distributed.checkpoint.api import CheckpointException
-from torch.distributed.checkpoint.state_dict_saver import AsyncCheckpointerType
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import AsyncCheckpointerType, async_save, save
 from torchtitan.components.checkpoint import MODEL, AsyncMode, CheckpointManager
 from torchtitan.tools.utils import GarbageCollection
 
@@ -27,7 +27,6 @@ from rnd1lib.titan.ranks import on_every_rank, on_first_rank
 
 CHECKPOINT_DEFAULTS = {"enable": True, "folder": CHECKPOINTS, "last_save_model_only": False}
 DAMAGED = ".damaged"
-NEWEST = "the newest checkpoint"
 
 
 class Needed(NamedTuple):
@@ -37,18 +36,14 @@ class Needed(NamedTuple):
     until: int
 
 
-def stale(steps: Iterable[int], keep_latest: int, needed: Needed | None) -> list[int]:
-    """The checkpoints that retention removes: all but the newest, and but the one that another one here needs."""
-    steps = sorted(steps)
+def stale(steps: Sequence[int], keep_latest: int, loaded: int | None, needed: Needed | None) -> list[int]:
+    """What retention removes of whole checkpoints, given in the order of saving.
+
+    All but the newest, the one that the run went on from, and the one that another one here needs.
+    """
     asked_for = needed is not None and any(needed.step < step < needed.until for step in steps)
-    return [step for step in steps[:-keep_latest] if not (asked_for and needed and step == needed.step)]
-
-
-class Needed(NamedTuple):
-    """A checkpoint that those behind it, of steps before `until`, cannot go on without."""
-
-    step: int
-    until: int
+    kept = {loaded, needed.step if needed and asked_for else None}
+    return [step for step in steps[:-keep_latest] if step not in kept]
 
 
 class Checkpoints(CheckpointManager):
@@ -84,7 +79,7 @@ class Checkpoints(CheckpointManager):
         path = Path(self._create_checkpoint_id(step))
         try:
             self._verify(path)
-            dcp.load(dict(tensors), storage_reader=WeightsReader(path))
+            load(dict(tensors), storage_reader=WeightsReader(path))
         except (Exception, CheckpointException) as error:
             raise CheckpointError(
                 f"{path}: this checkpoint, from which a later step starts, cannot be read ({_reason(error)}). "
@@ -127,21 +122,27 @@ class Checkpoints(CheckpointManager):
 
     def _newest(self, folder: Path) -> tuple[int, str] | None:
         """The newest whole checkpoint, the same on every rank; damaged ones that are newer get another name."""
-        damaged: list[Path] = []
+        damaged: dict[Path, str] = {}
         for step in reversed(on_first_rank(lambda: list(checkpoints_in_order(folder)))):
             path = folder / f"step-{step}"
             try:
                 self._verify(path)
             except Rnd1Error as error:
-                _say(str(error))
-                damaged.append(path)
-            else:
-                on_first_rank(lambda: [each.rename(f"{each}{DAMAGED}-{self.id}") for each in damaged] and None)
-                names = ", ".join(each.name for each in damaged)
-                return step, f"the newest whole checkpoint ({names} damaged, now *{DAMAGED}-{self.id})" if damaged else NEWEST
+                damaged[path] = str(error)
+                continue
+            return step, self._passed_over(damaged) if damaged else "the newest checkpoint"
         if damaged:
-            raise CheckpointError(f"{folder}: holds no whole checkpoint. Move it away to start the run anew.")
+            reason = next(iter(damaged.values()))
+            raise CheckpointError(f"{reason} {folder} holds no whole checkpoint; move it away to start the run anew.")
         return None
+
+    def _passed_over(self, damaged: Mapping[Path, str]) -> str:
+        """Says what is wrong with them and puts them under a name that nothing is read from, or written to."""
+        for path, reason in damaged.items():
+            kept = on_first_rank(lambda: path.rename(f"{path}{DAMAGED}-{self.id}"))  # noqa: B023 - called at once
+            _say(f"{reason} Going on from an older checkpoint; kept as {kept.name}.")
+        names = ", ".join(path.name for path in damaged)
+        return f"the newest whole checkpoint: {names} {'are' if len(damaged) > 1 else 'is'} damaged"
 
     def _verify(self, path: Path) -> None:
         """Every rank reads its share of the files; Rnd1Error on every rank if any of them is not what was saved."""
@@ -150,15 +151,15 @@ class Checkpoints(CheckpointManager):
 
     def dcp_load(self, state_dict: dict[str, Any], checkpoint_id: str, *_: Any, **__: Any) -> None:
         """Reads through an allow-list of what may be unpickled."""
-        dcp.load(state_dict, storage_reader=WeightsReader(checkpoint_id), planner=PlainPlanner())
+        load(state_dict, storage_reader=WeightsReader(checkpoint_id), planner=PlainPlanner())
         self.states[MODEL].load_state_dict(state_dict)
 
     def _save(self, curr_step: int, last_step: bool = False) -> bool:
         """Saves if it is time; what fails is tried once more, at once. CheckpointError if that fails too."""
         if not self._should_save(curr_step, last_step):
             return False
-        save = super()._save
-        if not (self._tried(self.maybe_wait_for_saving) and self._tried(lambda: save(curr_step, last_step))):
+        this = super()._save
+        if not (self._tried(self.maybe_wait_for_saving) and self._tried(lambda: this(curr_step, last_step))):
             self._again(curr_step, last_step)
         path = Path(self._create_checkpoint_id(curr_step))
         if self.save_future is None:
@@ -207,16 +208,16 @@ class Checkpoints(CheckpointManager):
             Save(folder=path.parent, step=step, id=self.id, world_size=dist.get_world_size(), recipe=self.recipe)
         )
         if async_mode == AsyncMode.ASYNC:
-            return dcp.async_save(state_dict, storage_writer=self.writer, process_group=self.pg)
+            return async_save(state_dict, storage_writer=self.writer, process_group=self.pg)
         if async_mode == AsyncMode.ASYNC_WITH_PINNED_MEM:
-            return dcp.async_save(
+            return async_save(
                 state_dict,
                 storage_writer=self.writer,
                 process_group=self.pg,
                 async_checkpointer_type=AsyncCheckpointerType.PROCESS,
                 async_stager=self.stager,
             )
-        dcp.save(state_dict, storage_writer=self.writer)
+        save(state_dict, storage_writer=self.writer)
         GarbageCollection.collect("after a checkpoint")
         return None
 
@@ -226,19 +227,13 @@ class Checkpoints(CheckpointManager):
         self._written.append(self._on_its_way)
 
     def _purge_stale_checkpoints(self) -> None:
-        """Removes whole checkpoints that are neither among the newest, nor needed by another one, nor the one that was loaded."""
         if not self._should_purge():
             return
         whole = {step: path for step, path in checkpoints_in_order(Path(self.folder)).items() if is_whole(path)}
-        needed = self._needed
-        kept = {*list(whole)[-self.keep_latest_k :], self.loaded[0] if self.loaded else -1}
-        if needed and any(needed.step < step < needed.until for step in whole):
-            kept.add(needed.step)
-        for step, path in whole.items():
-            if step not in kept:
-                doomed = path.with_name(f"step-{step}{UNFINISHED}{self.id}")
-                path.rename(doomed)
-                self.purge_queue.put(str(doomed))
+        for step in stale(list(whole), self.keep_latest_k, self.loaded[0] if self.loaded else None, self._needed):
+            doomed = whole[step].with_name(f"step-{step}{UNFINISHED}{self.id}")
+            whole[step].rename(doomed)
+            self.purge_queue.put(str(doomed))
 
     def _close(self) -> None:
         """Waits for an asynchronous save, so that nothing is written behind the run's back."""
@@ -247,7 +242,7 @@ class Checkpoints(CheckpointManager):
         except (Exception, CheckpointException) as error:
             _say(f"{self.folder}: the last checkpoint could not be written ({_reason(error)}).")
             self.save_future = None
-        super()._close()
+        super()._close()  # type: ignore[no-untyped-call]
 
 
 def _say(line: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import torch.distributed as dist
@@ -15,6 +15,7 @@ from rnd1lib.data import Tally
 from rnd1lib.errors import PluginError, Rnd1Error, Stopped
 from rnd1lib.kinds import StructuralMask
 from rnd1lib.titan.before_step import BeforeStep
+from rnd1lib.titan.checkpoint import Checkpoints
 from rnd1lib.titan.group_table import show_groups
 from rnd1lib.titan.initial import load_initial_weights
 from rnd1lib.titan.moved import Beginning
@@ -37,6 +38,7 @@ class Loop:
     ) -> None:
         self.recipe, self.prepared, self.trainer = recipe, prepared, trainer
         self.records, self.signals = records, signals
+        self.checkpoints = cast(Checkpoints, trainer.checkpointer)
         self.saved_step = -1
         self.beginning: Beginning | None = None
         self.last_step = min(prepared.steps, recipe.run.stop_after or prepared.steps)
@@ -145,7 +147,7 @@ class Loop:
         trainer = self.trainer
         if trainer.step != self.saved_step and trainer.checkpointer.save(trainer.step, last_step=last):
             self.saved_step = trainer.step
-        for path in trainer.checkpointer.written():
+        for path in self.checkpoints.written():
             self._tell("on_checkpoint", path)
 
     def _evaluate(self, *, every_one: bool) -> None:

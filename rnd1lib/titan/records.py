@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe
 
 STATUS, LOCK, PLUGINS = "status.json", ".lock", "plugins.lock"
+UNFINISHED = ".tmp-"
 
 
 class Records:
@@ -39,6 +40,8 @@ class Records:
             lock.close()  # and the status stays the other's
             raise Rnd1Error(f"{self.folder}: another process is training in this folder.") from None
         self._lock = lock
+        for left in self.folder.glob(f"*{UNFINISHED}*"):  # by a process that was killed
+            left.unlink()
         self._first_steps = read_first_steps(self.folder) or 0
 
     def open(self, recipe: Recipe, steps: int) -> None:
@@ -107,8 +110,11 @@ def read_first_steps(folder: Path) -> int | None:
 
 def replace_text(path: Path, text: str) -> None:
     """Writes a file whole or not at all."""
-    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
+    temporary = path.with_name(f"{path.name}{UNFINISHED}{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     temporary.replace(path)
 
 

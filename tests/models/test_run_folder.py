@@ -10,9 +10,16 @@ from rnd1lib import export, load_model
 from rnd1lib.errors import CheckpointError
 from rnd1lib.kinds import Build
 from rnd1lib.models.facts import Facts
+from rnd1lib.models.manifest import MANIFEST, Manifest, facts_of
 from rnd1lib.models.run_folder import RunFolder, is_run_folder
+from rnd1lib.titan.commit import CommittingWriter, Save
 
 MASK = 4095
+
+
+def write(folder, step, states):
+    """A checkpoint as training writes it."""
+    save(states, storage_writer=CommittingWriter(Save(folder=folder, step=step, id="0", world_size=1, recipe="")), no_dist=True)
 
 
 def network(seed):
@@ -32,12 +39,8 @@ def run(tmp_path):
     (folder.model / "config.json").write_text(json.dumps(dict(Qwen3.flavors["tiny"])))
     Facts(shift=1, mask_token_id=MASK, attention_mask={"use": "bidirectional"}, noise={"use": "linear"}).write(folder.model)
     for step in (9, 10):
-        save(
-            {**network(seed=step).state_dict(), "train_state": {"step": step}},
-            checkpoint_id=folder.checkpoints / f"step-{step}",
-        )
-    save(network(seed=11).state_dict(), checkpoint_id=folder.checkpoints / "step-11")
-    (folder.checkpoints / "step-11" / ".metadata").unlink()
+        write(folder.checkpoints, step, {**network(seed=step).state_dict(), "train_state": {"step": step}})
+    (folder.checkpoints / "step-11.tmp-0").mkdir()
     (folder.checkpoints / "step-99_hf").mkdir()
     return folder
 
@@ -62,17 +65,37 @@ def test_a_run_is_exported_with_its_mask_row(run, tmp_path):
     assert torch.equal(load_model(out).logits(ids), load_model(run.path).logits(ids))
 
 
-def test_a_run_without_a_whole_checkpoint_says_so(run):
-    for step in (9, 10):
-        (run.checkpoints / f"step-{step}" / ".metadata").unlink()
+def test_a_folder_without_a_manifest_is_no_checkpoint_and_is_named(run, capsys):
+    (run.checkpoints / "step-10" / MANIFEST).unlink()
+    assert run.newest() == (9, run.checkpoints / "step-9")
+    assert "step-10: has no manifest.json, so it is no checkpoint; passed over." in capsys.readouterr().err
+    (run.checkpoints / "step-9" / MANIFEST).unlink()
     with pytest.raises(CheckpointError, match="no whole checkpoint"):
         load_model(run.path)
 
 
-def test_a_damaged_checkpoint_is_named(run):
-    for file in (run.checkpoints / "step-10").glob("*.distcp"):
-        file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(CheckpointError, match="step-10: this checkpoint cannot be read"):
+def test_the_newest_is_the_one_that_was_saved_last(run):
+    write(run.checkpoints, 4, network(seed=4).state_dict())
+    assert run.newest()[0] == 4 and load_model(run.path).step == 4
+
+
+def test_a_damaged_checkpoint_is_named_with_what_there_is_instead(run):
+    (shard,) = (run.checkpoints / "step-10").glob("*.distcp")
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:100])
+    with pytest.raises(CheckpointError, match=rf"{shard.name}: has 100 bytes, .* Move the folder step-10 away to use step 9\."):
+        load_model(run.path)
+    shard.write_bytes(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
+    with pytest.raises(CheckpointError, match=rf"{shard.name}: is damaged, its checksum"):
+        export(run.path, run.path / "out", layout="qwen3")
+    assert not (run.path / "out").exists()
+
+
+def test_weights_that_are_no_numbers_are_named(run):
+    states = network(seed=3).state_dict()
+    states["layers.1.attention.wo.weight"][0, 0] = torch.nan
+    write(run.checkpoints, 12, states)
+    with pytest.raises(CheckpointError, match=r"step-12: the weights layers\.1\.attention\.wo\.weight are not finite"):
         load_model(run.path)
 
 
@@ -86,8 +109,11 @@ class Evil:
         return open, (str(self.file), "w")
 
 
-def test_a_table_of_contents_that_runs_code_is_refused(run, tmp_path):
-    (run.checkpoints / "step-10" / ".metadata").write_bytes(pickle.dumps(Evil(tmp_path / "ran")))
+def test_a_table_of_contents_that_runs_code_is_refused_though_the_manifest_vouches_for_it(run, tmp_path):
+    folder = run.checkpoints / "step-10"
+    (folder / ".metadata").write_bytes(pickle.dumps(Evil(tmp_path / "ran")))
+    files = {path.name: facts_of(path) for path in folder.iterdir() if path.name != MANIFEST}
+    Manifest(step=10, number=2, world_size=1, recipe="", files=files).write(folder)
     with pytest.raises(CheckpointError, match=r"io\.open has no place in a checkpoint"):
         load_model(run.path)
     assert not (tmp_path / "ran").exists()

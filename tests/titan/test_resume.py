@@ -88,13 +88,20 @@ def test_a_signal_saves_and_the_run_goes_on_later_as_if_nothing_had_been(run, ti
     assert losses(run()) == whole
 
 
-def test_a_checkpoint_that_a_kill_left_half_written_is_passed_over(run, tmp_path):
+def test_what_killed_saves_left_behind_is_removed_and_a_folder_without_a_manifest_passed_over(run, tmp_path, capfd):
     whole = losses(run(f"run.folder={tmp_path}/whole"))
     result = run("run.stop_after=3")
-    half = result.folder / "checkpoints/step-5"
-    half.mkdir()
-    (half / "__0_0.distcp").write_bytes(b"half")
+    folder = result.folder / "checkpoints"
+    for name in ("step-4.tmp-ab", "step-5", "step-3.aside"):
+        (folder / name).mkdir()
+        (folder / name / "__0_0.distcp").write_bytes(b"half")
+    (result.folder / "recipe.yaml.tmp-77").touch()
     assert losses(run()) == whole
+    assert sorted(path.name.partition("-")[2][:9] for path in folder.iterdir()) == ["3", "5.damaged", "6"]
+    assert list(result.folder.glob("*.tmp-*")) == []
+    said = capfd.readouterr().err
+    assert "step-5: has no manifest.json" in said
+    assert "resumed from step 3, the newest whole checkpoint: step-5 is damaged" in said
 
 
 def test_what_a_killed_run_wrote_of_steps_behind_its_checkpoint_is_dropped(run):
@@ -135,7 +142,7 @@ def test_a_damaged_checkpoint_is_named_and_nothing_is_trained_on(run):
     result = run("run.stop_after=3")
     (shard,) = (result.folder / "checkpoints/step-3").glob("*.distcp")
     shard.write_bytes(shard.read_bytes()[:1000])
-    with pytest.raises(CheckpointError, match=r"cannot be read.*Move its folder away"):
+    with pytest.raises(CheckpointError, match=r"distcp: has 1000 bytes.*holds no whole checkpoint"):
         run()
     assert max(losses(result)) == 3
     status = json.loads((result.folder / "status.json").read_text())
