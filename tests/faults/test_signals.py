@@ -20,6 +20,6 @@ def test_a_process_that_is_stopped_twice_ends_with_the_losses_of_one_that_was_no
         seen = status(folder)
         assert (seen["state"], seen["exit_code"]) == ("stopped", code) and step <= seen["step"] < 60
         assert started.lines()[-1] == f"{folder}: stopped by a signal after step {seen['step']}, and saved."
-        assert last_step(folder) == seen["step"] and (folder / f"checkpoints/step-{seen['step']}/.metadata").is_file()
+        assert last_step(folder) == seen["step"] and (folder / f"checkpoints/step-{seen['step']}/manifest.json").is_file()
     assert rnd1("train", tiny, *SMALL)[0] == 0
     assert losses(rnd1lib.train(rnd1lib.load_recipe(tiny, SMALL))) == losses(whole)

@@ -25,7 +25,7 @@ def test_sigterm_to_torchrun_saves_and_a_line_that_only_rank_1_reads_is_said_by_
     started.stop_after(folder, 1, signal.SIGTERM)
     saved = status(folder)
     assert (saved["state"], saved["exit_code"]) == ("stopped", 75), started.lines()
-    assert (folder / f"checkpoints/step-{saved['step']}/.metadata").is_file()
+    assert (folder / f"checkpoints/step-{saved['step']}/manifest.json").is_file()
 
     started = Started(tmp_path / "second", "train", tiny, *documents(broken=581), ranks=2)  # stream 581 mod 8 = 5
     assert started.wait() == 1
