@@ -6,6 +6,8 @@ from plain_gradients import STILL, plain, watch
 from rnd1_plugins.objectives.router_losses import RouterLosses
 from titan_runs import losses, weights
 
+from rnd1lib.errors import RecipeError
+
 BALANCE, Z = 0.2, 0.05
 ASKED = (f"objective.balance={BALANCE}", f"objective.z={Z}")
 
@@ -83,3 +85,8 @@ def test_a_resumed_run_says_the_same_of_its_routers(run, tmp_path):
             result = run(*ASKED, "train.steps=4", *options)
         lines.append([(line["loss"], line["balance"], line["z"]) for line in result.metrics if "loss" in line])
     assert lines[0] == lines[1] and len(lines[0]) == 4
+
+
+def test_a_folder_without_experts_is_refused_before_anything_starts(run, goldens):
+    with pytest.raises(RecipeError, match=r"objective\.z: this model has no experts"):
+        run("model={use: qwen3, init: '%s', flavor: null, tokenizer: null}" % (goldens / "hf/qwen3"), "objective.z=0.1")
