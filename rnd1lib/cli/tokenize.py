@@ -32,9 +32,9 @@ def tokenize(
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("no documents yet")
-        header = import_module("rnd1lib.titan.tokenization").tokenize_recipe(
+        tally, tokens = import_module("rnd1lib.titan.tokenization").tokenize_recipe(
             loaded,
             folder,
-            lambda documents, tokens: progress.update(task, description=f"{documents:,} documents, {tokens:,} tokens"),
+            lambda tally, tokens: progress.update(task, description=f"{tally.seen:,} documents, {tokens:,} tokens"),
         )
-    print(f"{folder}: {header.documents:,} documents, {header.tokens:,} tokens", file=sys.stderr)
+    print(f"{folder}: {tokens:,} tokens of {tally}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -67,3 +68,8 @@ class Encoding:
 
 def _ids(ids: Sequence[int] | Tensor) -> Tensor:
     return torch.as_tensor(ids, dtype=torch.int64)
+
+
+def fault(document: Document, error: DataError) -> str:
+    """What is wrong with a document and where it stands, in a sentence."""
+    return f"the document that ends at {json.dumps(document.cursor)[:200]}: {error}"

@@ -11,21 +11,27 @@ streams of its rows. Where ranks share a stream each packs it and passes over wh
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, astuple, fields
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from rnd1lib.data.encoding import Encode, EncodeConversation, Encoding
+from rnd1lib.data.encoding import Encode, EncodeConversation, Encoding, fault
 from rnd1lib.data.faults import Faults, Tally
 from rnd1lib.data.packing import Packer, Piece, Row
 from rnd1lib.data.streams import Place, Read, Stream, windows
 from rnd1lib.errors import DataError
 from rnd1lib.kinds import Batch, Data, Document, Skipped
+
+
+class Filling(NamedTuple):
+    """Places of rows, and how many of them hold text: neither padding nor what pads an answer."""
+
+    text: int = 0
+    places: int = 0
 
 
 def everything(content: Any) -> bool:
@@ -81,8 +87,7 @@ class PackedRows:
         self._open: dict[int, Stream] = {}
         self._places: dict[int, Place] = {}
         self._next_row = 0
-        self.text_places = 0
-        """How many places of the rows that `batch` gave last hold text: neither padding nor what pads an answer."""
+        self._filling = Filling()
 
     @cached_property
     def streams(self) -> int:
@@ -102,7 +107,8 @@ class PackedRows:
             raise ValueError(f"first_row: {first_row} lies before row {self._next_row}; rows are read forwards only.")
         self._next_row = first_row + rows
         read = [self._row(number) for number in range(first_row, first_row + rows)]
-        self.text_places = sum(len(piece.ids_N) - piece.padding for row in read for piece in row)
+        text = sum(len(piece.ids_N) - piece.padding for row in read for piece in row)
+        self._filling = Filling(self._filling.text + text, self._filling.places + rows * self._packer.sequence_length)
         for piece in itertools.chain.from_iterable(read):
             if piece.source is not None:
                 self._tokens_by_source[piece.source] += len(piece.ids_N)
@@ -126,6 +132,11 @@ class PackedRows:
         for stream, place in self._all_places().items():
             counts_SN[stream] = torch.tensor([*astuple(place.tally), place.epoch > 0])
         return counts_SN
+
+    def take_filling(self) -> Filling:
+        """How full the rows were that were given out since the last call."""
+        filling, self._filling = self._filling, Filling()
+        return filling
 
     def take_tokens_by_source(self) -> list[int]:
         """The tokens of the rows given out since the last call, in the order of `source_names`."""
@@ -159,9 +170,9 @@ class PackedRows:
     def _read(self, stream: int, cursor: Any, *, repeated: bool = False) -> Iterator[Read]:
         """A stream's documents as pieces, and what became of the others. repeated: every rank reads this stream."""
         for item in self._data.documents(stream, self.streams, cursor):
-            pieces, tally, fault = self._taken(item)
-            if fault:
-                self.faults.name(fault, repeated=repeated)
+            pieces, tally, wrong = self._taken(item)
+            if wrong:
+                self.faults.name(wrong, repeated=repeated)
             yield Read(pieces, item.cursor, tally)
 
     def _taken(self, item: Document | Skipped) -> tuple[list[Piece], Tally, str | None]:
@@ -174,7 +185,7 @@ class PackedRows:
             tokens = self._tokens(item)
             pieces = self._packer.pieces(tokens) if len(tokens.ids_N) else []
         except DataError as error:
-            return [], Tally(skipped=1), f"the document that ends at {json.dumps(item.cursor)[:200]}: {error}"
+            return [], Tally(skipped=1), fault(item, error)
         tally = Tally(kept=1) if pieces else Tally(dropped=1)
         return [piece._replace(source=item.source) for piece in pieces], tally, None
 

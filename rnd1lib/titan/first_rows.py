@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
-from rnd1lib.data import PackedRows
+from rnd1lib.data import Filling, PackedRows, Tally
 from rnd1lib.kinds import Batch
 from rnd1lib.models.run_folder import RunFolder
 from rnd1lib.titan.config import diffusion
@@ -24,19 +24,21 @@ MEASURED_ROWS = 512
 
 
 class FirstRows(NamedTuple):
-    """The rows to show, and of MEASURED_ROWS rows how many of their places hold text, and the seconds of reading them."""
+    """The rows to show, and how full MEASURED_ROWS rows are, what their documents count, and the seconds of reading them."""
 
     shown: CorruptedRows
-    places: int
-    text_places: int
+    filling: Filling
+    tally: Tally
     seconds: float
 
     def totals(self) -> list[str]:
         """What is true of the rows that were measured; padding and what pads an answer are waste."""
+        text, places = self.filling
         return [
-            f"{MEASURED_ROWS} rows of one stream: {self.text_places / MEASURED_ROWS:,.1f} tokens a row, "
-            f"{self.text_places / self.places:.2%} of the places hold text",
-            f"read at {self.text_places / self.seconds:,.0f} tokens/s by one process",
+            f"{MEASURED_ROWS} rows of one stream: {text / MEASURED_ROWS:,.1f} tokens a row, "
+            f"{text / places:.2%} of the places hold text",
+            str(self.tally),
+            f"read at {text / self.seconds:,.0f} tokens/s by one process",
         ]
 
 
@@ -53,14 +55,12 @@ def first_rows(recipe: Recipe, rows: int) -> FirstRows:
             return FirstRows(_corrupted(recipe, prepared, batch), *_measured(prepared.rows_from_the_start()))
 
 
-def _measured(packed: PackedRows) -> tuple[int, int, float]:
-    """Places, those that hold text, and seconds."""
-    streams, places, text = packed.streams, 0, 0
-    began = time.perf_counter()
+def _measured(packed: PackedRows) -> tuple[Filling, Tally, float]:
+    streams, began = packed.streams, time.perf_counter()
     for row in range(MEASURED_ROWS):
-        places += packed.batch(row * streams, 1).ids_BL.numel()
-        text += packed.text_places
-    return places, text, time.perf_counter() - began
+        packed.batch(row * streams, 1)
+    seconds = time.perf_counter() - began
+    return packed.take_filling(), Tally(*packed.counts()[0, :-1].tolist()), seconds
 
 
 def _corrupted(recipe: Recipe, prepared: Prepared, batch: Batch) -> CorruptedRows:

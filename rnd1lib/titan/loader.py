@@ -52,7 +52,8 @@ class RowLoader(BaseDataLoader):
             yield inputs, torch.where(batch.maskable_BL, batch.ids_BL, IGNORE_INDEX)
 
     def figures(self, device: torch.device) -> dict[str, Any]:
-        """For metrics.jsonl, over all ranks: the documents of the first pass so far; by source the tokens since the last call.
+        """For metrics.jsonl, over all ranks: the documents of the first pass so far; of the rows since the last call the share
+        of places that hold text, and the tokens by source.
 
         Every rank calls it. DataError, on every rank: more documents are broken than may be.
         """
@@ -61,11 +62,12 @@ class RowLoader(BaseDataLoader):
         *counted, through = counts_SN.sum(0).tolist()
         tally = Tally(*counted)
         self.packed.faults.weigh(tally, through=through == self.packed.streams)
-        figures: dict[str, Any] = {"documents": asdict(tally)}
-        if self.packed.source_names:
-            tokens = torch.tensor(self.packed.take_tokens_by_source(), device=device)
-            dist.all_reduce(tokens)
-            figures["sources"] = dict(zip(self.packed.source_names, tokens.tolist(), strict=True))
+        given_out = torch.tensor([*self.packed.take_filling(), *self.packed.take_tokens_by_source()], device=device)
+        dist.all_reduce(given_out)
+        text, places, *by_source = given_out.tolist()
+        figures = {"packed": round(text / places, 4), "documents": asdict(tally)}
+        if by_source:
+            figures["sources"] = dict(zip(self.packed.source_names, by_source, strict=True))
         return figures
 
     def state_dict(self) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def test_a_run_on_tokens_trains_as_the_run_on_their_texts(recipe):
     texts = rnd1lib.train(rnd1lib.load_recipe(recipe, given))
     ids = ["data={use: tokens}", f"data.path={folder}", f"run.folder={recipe.parent / 'ids'}"]
     tokens = rnd1lib.train(rnd1lib.load_recipe(recipe, [*given, *ids]))
-    told = [[(line["loss"], line["tokens"]) for line in run.metrics] for run in (texts, tokens)]
+    told = [[(line["loss"], line["tokens"], line["packed"]) for line in run.metrics] for run in (texts, tokens)]
     assert told[0] == told[1]
     assert len(told[0]) == 2
 
@@ -98,3 +98,23 @@ def test_what_is_there_is_not_written_over_and_a_recipe_without_a_tokenizer_is_t
             catch_exceptions=False,
         )
     assert not (recipe.parent / "new").exists()
+
+
+def test_broken_lines_are_counted_named_and_left_out_and_too_many_leave_no_folder(recipe):
+    lines = [json.dumps({"text": f"line {number}"}) for number in range(20)]
+    (recipe.parent / "a.jsonl").write_text("\n".join([*lines[:7], "{broken", *lines[7:], '{"text": ""}']))
+    data = ["data={use: jsonl}", f"data.path={recipe.parent}/a.jsonl"]
+    with pytest.raises(DataError, match="1 of 22 documents are broken"):
+        tokenized(recipe, *data)
+    assert not list(recipe.parent.glob("tokens*"))
+    folder = tokenized(recipe, *data, "data.on_error={skip: 5%}")
+    tokenizer = load_tokenizer(folder)
+    read = [tokenizer.decode(tokens.ids_N.tolist()) for _, tokens in open_shards(folder).documents(0, 1)]
+    assert read == [f"line {number}" for number in range(20)]
+    with pytest.raises(DataError, match=r"a\.jsonl:8: the line is not JSON"):
+        CliRunner().invoke(
+            command_line(),
+            ["tokenize", str(recipe), str(recipe.parent / "new"), *data, "data.on_error=stop"],
+            catch_exceptions=False,
+        )
+    assert not list(recipe.parent.glob("new*"))

@@ -28,7 +28,7 @@ def plain(document):
 IDS = st.lists(st.integers(0, 999), min_size=1, max_size=40)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(
     documents=st.lists(st.tuples(IDS, st.booleans(), st.sampled_from([None, "row", 1, 64])), min_size=1, max_size=30),
     streams=st.integers(1, 5),

@@ -29,3 +29,4 @@ def test_a_run_on_conversations_is_resumed_in_the_middle_of_one(sums):
     for line in whole.metrics:
         if "loss" in line:
             assert 0.1 < line["tokens"] / 512 < 0.9  # prompts are not maskable
+            assert 0.4 < line["packed"] < 0.95  # what pads an answer is waste

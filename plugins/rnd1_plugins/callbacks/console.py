@@ -11,7 +11,10 @@ from rnd1lib.kinds import Callback, Run
 
 @dataclass(frozen=True, kw_only=True)
 class Console(Callback):
-    """Says how the run goes: step, loss, gradient norm, learning rates, tokens a second. Rank 0 alone speaks."""
+    """Says how the run goes: step, loss, gradient norm, learning rates, tokens a second, the share of places that hold text.
+
+    Rank 0 alone speaks.
+    """
 
     def on_start(self, run: Run) -> None:
         """Where the run stands."""
@@ -21,11 +24,12 @@ class Console(Callback):
         """The line."""
         rates = " ".join(f"{name} {lr:.1e}" for name, lr in metrics["lr"].items())
         loss, norm = (math.nan if metrics[name] is None else metrics[name] for name in ("loss", "grad_norm"))
+        packed = f"  {metrics['packed']:.1%} packed" if "packed" in metrics else ""
         passed_over = "  passed over: not finite" if metrics.get("skipped") else ""
         self._say(
             run,
             f"step {metrics['step']:>6}  loss {loss:8.4f}  grad {norm:8.3f}  lr {rates}  "
-            f"{metrics['tokens_per_second']:,.0f} tokens/s{passed_over}",
+            f"{metrics['tokens_per_second']:,.0f} tokens/s{packed}{passed_over}",
         )
 
     def on_evaluation(self, run: Run, name: str, metrics: Mapping[str, float]) -> None:

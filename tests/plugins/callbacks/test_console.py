@@ -18,7 +18,7 @@ def test_a_line_for_everything_on_stderr(watched, capsys):
     assert said.out == ""
     assert [" ".join(line.split()) for line in said.err.splitlines()] == [
         f"{run.folder}: from step 4 to 10 on 2 ranks",
-        "step 3 loss 6.2500 grad 1.500 lr attention 3.0e-04 rest 1.0e-08 1,024 tokens/s",
+        "step 3 loss 6.2500 grad 1.500 lr attention 3.0e-04 rest 1.0e-08 1,024 tokens/s 99.1% packed",
         "step 3 held_out: nll 5.4321",
         f"step 3 saved {run.folder}/checkpoints/step-3",
     ]

@@ -144,7 +144,8 @@ def test_the_prompt_is_never_masked_nor_scored_and_the_answer_with_its_padding_i
             assert len(mine) == 64 if pad_to == "row" else len(mine) % 8 == 0
             found, text = found + 1, text + places
     assert (found, known) == (40, {})
-    assert rows.text_places == text
+    assert rows.take_filling() == (text, batch.ids_BL.numel())
+    assert rows.take_filling() == (0, 0)
     noised = corrupt(batch, build("noise", "linear"), Draws(seed=0, step=0), tokenizer.mask_token_id)
     targets = build("objective", "a2d_shift" if shift else "mdlm").targets(batch, noised)
     scored = (targets.labels_BL != IGNORE) & (targets.weights_BL != 0)
