@@ -191,9 +191,13 @@ class Loop:
             self._call(name, getattr(callback, event), self.run_in_progress, *arguments)
 
     def _call(self, name: str, method: Any, *arguments: Any, **options: Any) -> Any:
-        """A plug-in's method; what it raises stops the run and bears its name."""
+        """A plug-in's method; what it raises stops the run and bears its name.
+
+        A compiled network is not compiled for it: its rows have lengths and documents of their own.
+        """
         try:
-            return method(*arguments, **options)
+            with torch.compiler.set_stance("force_eager"):
+                return method(*arguments, **options)
         except Rnd1Error:
             raise
         except Exception as error:

@@ -7,10 +7,11 @@ import torch
 from titan_runs import losses
 
 DENSE = ["model.use=qwen3", "lr_groups={use: uniform, lr: 1.0e-3}", "train.steps=3"]
+DENSE += ["evaluators={nll: {use: nll, rows: 9}}", "callbacks={s: {use: sample, steps: 2, max_new_tokens: 4}}"]
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="compiling for a CPU needs g++")
-def test_a_compiled_network_gives_the_same_losses_and_is_compiled_once(run, tmp_path):
+def test_a_compiled_network_gives_the_same_losses_and_is_compiled_once_whoever_looks_at_it(run, tmp_path):
     eager = losses(run(*DENSE, f"run.folder={tmp_path}/eager"))
     torch._dynamo.reset()
     with torch._dynamo.config.patch(error_on_recompile=True):
