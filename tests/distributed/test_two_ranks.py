@@ -69,6 +69,12 @@ def test_block_diffusion_trains_and_is_measured_as_on_one_rank(recipe, two):
     assert len(measured) == 2 and two[0]["nll of blocks"] == pytest.approx(measured, rel=1e-5)
 
 
+def test_quantized_experts_of_two_ranks_give_the_losses_of_one(recipe, two):
+    options = [f"run.folder={recipe.parent}/one-mxfp8", "train.precision=mxfp8", "train.steps=3"]
+    alone = losses(rnd1lib.train(rnd1lib.load_recipe(recipe, options)))
+    assert numbered(two[0]["mxfp8"]) == pytest.approx(alone, rel=1e-3)
+
+
 def test_the_corrupted_global_batch_is_the_same(recipe, one, two, monkeypatch):
     from rnd1lib.titan.trainer import DiffusionTrainer
 

@@ -96,6 +96,7 @@ def main():
     blocks = train("blocks", EP, "train.micro_batch_rows=2", "evaluators={nll: {use: nll, rows: 9, every: 6}}", *BLOCKS)
     seen["blocks"] = losses(blocks)
     seen["nll of blocks"] = [line["nll"] for line in blocks.metrics if "evaluator" in line]
+    seen["mxfp8"] = losses(train("mxfp8", EP, "train.precision=mxfp8", "train.steps=3"))
     train("resumed", EP, "run.stop_after=3")
     seen["resumed"] = losses(train("resumed", EP))
 
