@@ -48,6 +48,14 @@ def test_alpha_prime_is_the_derivative_and_alpha_falls_from_one(noise):
 
 
 @pytest.mark.parametrize("noise", SCHEDULES, ids=repr)
+def test_the_weight_is_the_slope_of_the_logarithm_of_the_mask_probability(noise):
+    """-alpha' / (1 - alpha) = d/dt log(1 - alpha), by central differences."""
+    t, h = torch.linspace(0.05, 0.99, 95, dtype=torch.float64), 1e-5
+    slope = (mask_probability(noise, t + h).log() - mask_probability(noise, t - h).log()) / (2 * h)
+    assert torch.allclose(elbo_weight(noise, t), slope, rtol=1e-6)
+
+
+@pytest.mark.parametrize("noise", SCHEDULES, ids=repr)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_dtype_and_shape_stay(noise, dtype):
     t = torch.rand(3, 4, dtype=dtype)
@@ -94,6 +102,11 @@ def test_schedules_give_dllms_numbers(goldens, name, noise):
     t = peer["t"].double()
     assert torch.allclose(noise.alpha(t), peer[f"{name}/alpha"].double(), atol=1e-6)
     assert torch.allclose(noise.alpha_prime(t), peer[f"{name}/alpha_derivative"].double(), atol=1e-5)
+    masked = mask_probability(noise, t)
+    theirs = peer[f"{name}/weight"].double() * (masked + 1e-6) / masked  # dllm adds 1e-6 to the denominator
+    inside = masked > 1e-3
+    assert torch.allclose(masked[inside], 1 - peer[f"{name}/alpha"].double()[inside], rtol=1e-4)
+    assert torch.allclose(elbo_weight(noise, t)[inside], theirs[inside], rtol=1e-4)
 
 
 @pytest.mark.parametrize("eps", [-0.1, 1.0, float("nan")])
