@@ -48,6 +48,8 @@ def test_the_pattern_is_full_from_the_last_of_its_steps_on(kind):
     assert kind(steps=1).pattern(0) == "full"
     for step in (2, 7):
         assert grid(kind(steps=3), step, 40).all()
+        assert attention_masks(kind(steps=3), step, None, PLACES[1:]) is None
+    assert attention_masks(kind(steps=3), 1, None, PLACES[1:]) is not None
 
 
 @given(steps=st.integers(1, 200))
