@@ -49,6 +49,9 @@ def rnd1_register(register: Any) -> None:
     register.data("python_docs", "rnd1_plugins.data.python_docs:PythonDocs")
     register.data("text", "rnd1_plugins.data.text:Text")
     register.data("jsonl", "rnd1_plugins.data.jsonl:Jsonl")
+    register.data("parquet", "rnd1_plugins.data.parquet:Parquet")
+    register.data("hub", "rnd1_plugins.data.hub:Hub")
+    register.data("mix", "rnd1_plugins.data.mix:Mix")
     register.data("chat", "rnd1_plugins.data.chat:Chat")
     register.data("tokens", "rnd1_plugins.data.tokens:Tokens")
 

@@ -132,7 +132,8 @@ class Stream:
         window = next(self._windows, None)
         if window is None or not window.rows:
             where = f"behind {json.dumps(cursor)}, where there were some" if cursor is not None else "in it"
-            raise DataError(f"{self._name}: there are no documents {where}.")
+            more = "" if cursor is not None else " With fewer streams (train.streams) each has more."
+            raise DataError(f"{self._name}: there are no documents {where}.{more}")
         return window
 
     def _enter(self, place: Place, window: Window) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from rnd1lib.kinds import Kind
 from rnd1lib.recipe.layers import Layer
 from rnd1lib.recipe.problems import Origins
-from rnd1lib.recipe.sections import CORE_KEYS, LENGTHS
+from rnd1lib.recipe.sections import CORE_KEYS, LENGTHS, NESTED_KEYS
 from rnd1lib.recipe.typed import Key
 
 SLOTS: tuple[Kind, ...] = ("model", "attention_mask", "noise", "objective", "lr_groups", "sampler", "data")
@@ -62,7 +62,8 @@ def _named(tree: dict[str, Any]) -> dict[str, Any]:
 
 def _lay(below: dict[str, Any], origins: Origins, above: Mapping[str, Any], new: Origins, key: Key) -> None:
     if "use" in above and "use" in below and above["use"] != below["use"]:
-        for name in [name for name in below if name not in CORE_KEYS.get(str(key[0]), ())]:
+        kept = (*CORE_KEYS.get(str(key[0]), ()), *(NESTED_KEYS if len(key) > 1 else ()))
+        for name in [name for name in below if name not in kept]:
             _forget(below, origins, (*key, name))
     if key == ("train",) and any(above.get(name) is not None for name in LENGTHS):
         for name in LENGTHS:

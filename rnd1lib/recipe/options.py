@@ -12,6 +12,9 @@ from rnd1lib.kinds.component import NestedKind
 from rnd1lib.recipe.typed import Key, Misfit, convert
 from rnd1lib.registry import Registry, UnknownName
 
+WEIGHTS = "weights"
+"""The option of an owner of several components that is filled from the core's key `weight` of each."""
+
 
 class PluginMisfit(Misfit):
     """A mistake of a plug-in, not of the recipe that names it."""
@@ -55,13 +58,32 @@ def _nested(registry: Registry, cls: Any, options: Mapping[str, Any]) -> tuple[d
         if not many:
             made[name], faults = _one(registry, kind, value, (name,))
         elif isinstance(value, Mapping):
-            built = {key: _one(registry, kind, entry, (name, key)) for key, entry in value.items()}
+            entries = value
+            if WEIGHTS in {field.name for field in fields(cls)} and WEIGHTS not in options:
+                entries, made[WEIGHTS], faults = _weights(value, name)
+                misfits += faults
+            built = {key: _one(registry, kind, entry, (name, key)) for key, entry in entries.items()}
             made[name] = {key: component for key, (component, _) in built.items()}
             faults = [fault for _, several in built.values() for fault in several]
         else:
             made[name], faults = None, [Misfit((name,), f"{name}: a mapping of names to {kind} components is expected.")]
         misfits += faults
     return made, misfits
+
+
+def _weights(value: Mapping[str, Any], name: str) -> tuple[dict[str, Any], dict[str, float], list[Misfit]]:
+    """The entries of `name` without their `weight`, the weights by entry, and those that are no number."""
+    entries, weights, misfits = {}, {}, []
+    for key, entry in value.items():
+        entries[key] = entry
+        if isinstance(entry, Mapping) and "weight" in entry:
+            entries[key] = {option: given for option, given in entry.items() if option != "weight"}
+            try:
+                weights[key] = float(entry["weight"])
+            except (TypeError, ValueError):
+                message = f"{name}.{key}.weight: {entry['weight']!r} is no number."
+                misfits.append(Misfit((name, key, "weight"), message))
+    return entries, weights, misfits
 
 
 def _one(registry: Registry, kind: Kind, value: Any, key: Key) -> tuple[Any, list[Misfit]]:

@@ -18,6 +18,8 @@ CORE_KEYS = {
     "callbacks": ("every",),
 }
 """What stands beside `use` and is not a component's option; it stays when `use` changes."""
+NESTED_KEYS = ("weight",)
+"""The same for a component inside another one."""
 
 Faults = Iterator[tuple[str, str]]
 
