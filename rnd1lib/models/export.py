@@ -133,6 +133,8 @@ def _write_tensors(folder: Path, tensors: Iterable[tuple[str, Tensor]]) -> None:
         held.clear()
 
     for name, tensor in tensors:
+        if not tensor.isfinite().all():
+            raise ModelError(f"{name}: holds numbers that are not finite, so that nothing is exported.")
         if held and sum(each.nbytes for each in held.values()) + tensor.nbytes > SHARD_BYTES:
             flush()
         held[name] = tensor.contiguous().clone()  # its own storage: safetensors refuses views into a stack

@@ -66,6 +66,8 @@ def read_manifest(folder: Path) -> Manifest:
             raise ValueError("its checksum is wrong")
         files = {name: FileFacts(**facts) for name, facts in said.pop("files").items()}
         manifest = Manifest(**said, files=files)
+        if not all(type(number) is int for number in (manifest.step, manifest.number, *(file.size for file in files.values()))):
+            raise ValueError("a number in it is none")
     except FileNotFoundError:
         raise CheckpointError(f"{folder}: has no {MANIFEST}, so it is no whole checkpoint.") from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

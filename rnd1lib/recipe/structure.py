@@ -36,6 +36,8 @@ OWNED: dict[str, str] = {
     "tokenizer": "model.tokenizer",
     "hf_assets_path": "model.init",
     "checkpoint.initial_load_path": "model.init",
+    "checkpoint.initial_load_in_hf": "model.init",
+    "checkpoint.folder": "run.folder",
 }
 """What rnd1lib sets in torchtitan's config itself, and the key that a recipe uses instead."""
 

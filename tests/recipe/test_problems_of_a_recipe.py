@@ -192,7 +192,17 @@ OWNED_KEYS = (
     "training.dtype", "training.mixed_precision_param", "optimizer", "lr_scheduler", "activation_checkpoint", "debug.seed",
     "dataloader", "validator", "loss", "dump_folder", "model_spec", "tokenizer", "hf_assets_path",
     "checkpoint.initial_load_path",
+    "checkpoint.folder",
+    "checkpoint.initial_load_in_hf",
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["last_save_model_only", "last_save_in_hf"])
+def test_a_last_checkpoint_that_cannot_be_gone_on_from_is_refused(key):
+    (found,) = problems_of(read_recipe, "tiny/dense", [f"titan.checkpoint.{key}=true"])
+    assert found == (
+        f"command line: titan.checkpoint.{key}: no run could go on from such a checkpoint. Use `rnd1 export` when the run has ended."
+    )
 
 
 @pytest.mark.parametrize("key", OWNED_KEYS)
