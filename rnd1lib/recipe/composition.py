@@ -40,6 +40,7 @@ def misfits(made: Mapping[Key, Any], structure: Structure) -> Iterator[Misfit]:
     if isinstance(mask, StructuralMask):
         yield from _stages(mask, objective, structure, names)
     yield from _length(made.get(("data",)), structure)
+    yield from _last_checkpoint(structure.titan.get("checkpoint"))
 
 
 def losses_without_routers(objective: Any, config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -69,6 +70,12 @@ def _length(data: Any, structure: Structure) -> Iterator[Misfit]:
     if structure.train and structure.train.epochs is not None and getattr(data, "endless", False):
         use = structure.tree["data"]["use"]
         yield ("train", "epochs"), f"train.epochs: the documents of {use!r} are not counted beforehand. Give steps or tokens."
+
+
+def _last_checkpoint(section: Any) -> Iterator[Misfit]:
+    if isinstance(section, Mapping) and section.get("last_save_model_only"):
+        sentence = "no run could go on from such a checkpoint. Use `rnd1 export` when the run has ended."
+        yield ("titan", "checkpoint", "last_save_model_only"), f"titan.checkpoint.last_save_model_only: {sentence}"
 
 
 def _flavor(model: Any, structure: Structure) -> Iterator[Misfit]:
