@@ -51,7 +51,7 @@ def test_the_gradients_of_two_ranks_are_those_of_the_losses_added_up(recipe, two
     for rank in two:
         assert rank[layout]["gradients"].keys() == expected.keys()
         for name, gradient in expected.items():
-            torch.testing.assert_close(rank[layout]["gradients"][name], gradient, atol=2e-6, rtol=1e-3, msg=name)
+            assert (rank[layout]["gradients"][name] - gradient).abs().max() < 1e-5 * gradient.abs().max(), name
         for name, by_layer in said.items():
             assert rank[layout]["line"][name] == pytest.approx(by_layer, rel=1e-5)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 from rnd1_plugins.models.qwen3_moe import Qwen3Moe
+from rnd1_plugins.objectives.a2d_shift import A2dShift
 
 from rnd1lib.kinds import Build
 
@@ -67,3 +68,16 @@ def test_scores_in_half_precision_stay_so_and_the_loss_is_exact(router):
     scores = router(x)[0]
     scores.float().sum().backward()
     assert x.grad.dtype == torch.bfloat16 and router.detach()["tax"].dtype == torch.float32
+
+
+def test_a_router_with_losses_compiles_into_one_graph(router):
+    """Its forward and backward, without a break: the blocks of a network are compiled so."""
+    objective = A2dShift(balance=0.5, z=0.25)
+    compiled, found = torch.compile(router, backend="aot_eager", fullgraph=True), []
+    for forward in (router, compiled):
+        x = torch.randn(2, 5, 96, generator=torch.Generator().manual_seed(0), requires_grad=True)
+        router.attach(objective, share=1.0)
+        forward(x)[0].square().sum().backward()
+        found.append((x.grad, router.detach()))
+    assert found[1][1].keys() == {"balance", "z"}
+    torch.testing.assert_close(found[1], found[0])

@@ -38,7 +38,7 @@ def test_the_gradients_are_those_of_the_losses_added_up(run, seen, options):
     expected, said = plain(result.model(), seen["micro_batches"], balance=BALANCE, z=Z)
     assert expected.keys() == seen["gradients"].keys()
     for name, gradient in expected.items():
-        torch.testing.assert_close(seen["gradients"][name], gradient, atol=2e-6, rtol=1e-3, msg=name)
+        assert (seen["gradients"][name] - gradient).abs().max() < 1e-5 * gradient.abs().max(), name
     for name, by_layer in figures(result).items():
         assert by_layer == pytest.approx(said[name], rel=1e-5) and len(by_layer) == 3
 
