@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torchtitan.config import TrainingConfig
 from torchtitan.distributed.activation_checkpoint import FullAC, SelectiveAC
 from torchtitan.protocols.model_spec import ModelSpec
 
@@ -27,21 +28,15 @@ RECOMPUTE = {"none": None, "selective": SelectiveAC.Config, "full": FullAC.Confi
 
 
 def trainer_config(recipe: Recipe, prepared: Prepared, folder: Path, *, verify: bool) -> DiffusionTrainer.Config:
-    """The whole configuration of a run; `prepared` holds what was worked out before the process group began."""
-    train = recipe.train
-    titan = titan_config(recipe.titan)
-    titan.training = dataclasses.replace(
-        titan.training,
-        seq_len=train.sequence_length,
-        steps=prepared.steps,
-        local_batch_size=prepared.batching.micro_batch_rows,
-        global_batch_size=prepared.batching.global_rows,
-        max_norm=train.clip,
-        mixed_precision_param=COMPUTE_DTYPE[train.precision],
-    )
-    titan.debug = dataclasses.replace(titan.debug, seed=train.seed)
+    """The whole configuration of a run; `prepared` holds what was worked out before the process group began.
+
+    verify: read checkpoints against their manifests.
+    """
+    titan, train = titan_config(recipe.titan), recipe.train
     recompute = RECOMPUTE[train.recompute]
     ours: dict[str, Any] = {
+        "training": _training(titan.training, recipe, prepared),
+        "debug": dataclasses.replace(titan.debug, seed=train.seed),
         "model_spec": _network(recipe, prepared),
         "dump_folder": str(folder),
         "hf_assets_path": str(folder),
@@ -60,6 +55,18 @@ def trainer_config(recipe: Recipe, prepared: Prepared, folder: Path, *, verify: 
         "diffusion": diffusion(recipe, prepared),
     }
     return DiffusionTrainer.Config(**{**_fields(titan), **ours})
+
+
+def _training(titan: TrainingConfig, recipe: Recipe, prepared: Prepared) -> TrainingConfig:
+    return dataclasses.replace(
+        titan,
+        seq_len=recipe.train.sequence_length,
+        steps=prepared.steps,
+        local_batch_size=prepared.batching.micro_batch_rows,
+        global_batch_size=prepared.batching.global_rows,
+        max_norm=recipe.train.clip,
+        mixed_precision_param=COMPUTE_DTYPE[recipe.train.precision],
+    )
 
 
 def _network(recipe: Recipe, prepared: Prepared) -> ModelSpec:

@@ -76,8 +76,10 @@ def _quantization_problems(precision: str, config: Mapping[str, Any], tokens: in
             f"train.precision: {precision} needs a GPU of compute capability {_dotted(needs.capability)} ({needs.examples}), "
             f"and this {torch.cuda.get_device_name()} has {_dotted(has)}. Use {' or '.join(fitting)}."
         )
-    sizes = {key: config[key] for key in WIDTHS if config.get(key)} | {"tokens of a rank's forward pass": tokens}
-    for name, size in sizes.items():
+    sizes = {key: config[key] for key in WIDTHS if config.get(key)}
+    if heads := config.get("num_attention_heads"):
+        sizes["num_attention_heads x head_dim"] = heads * (config.get("head_dim") or config["hidden_size"] // heads)
+    for name, size in (sizes | {"tokens of a rank's forward pass": tokens}).items():
         if size % needs.multiple:
             yield f"train.precision: {precision} needs multiples of {needs.multiple}, and the {name} are {size}. Use bf16."
 

@@ -60,7 +60,8 @@ def quantize(spec: ModelSpec, precision: str) -> ModelSpec:
 
 def _float8(emulated: bool) -> Products:
     scaled = dataclasses.replace(Float8LinearConfig.from_recipe_name("rowwise"), emulate=emulated)
-    torch._inductor.config.emulate_precision_casts = True  # torchtitan's remedy for pytorch/pytorch#150859
+    if not emulated:
+        torch._inductor.config.emulate_precision_casts = True  # torchtitan's remedy for pytorch/pytorch#150859
     experts = None if emulated else Float8TrainingOpConfig()  # torchao's float8 grouped product is a triton kernel alone
     return Products(lambda config: Float8Linear.Config(**_sizes(config), _torchao_config=scaled), experts, padding=16)
 
