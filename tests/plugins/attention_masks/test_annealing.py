@@ -4,11 +4,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from rnd1_plugins.attention_masks import annealing
 from rnd1_plugins.attention_masks.annealing import Annealing
 from rnd1_plugins.attention_masks.band_annealing import BandAnnealing
 from rnd1_plugins.attention_masks.bidirectional import Bidirectional
 from rnd1_plugins.attention_masks.block_causal import BlockCausal
 from rnd1_plugins.attention_masks.causal import Causal
+from safetensors.torch import load_file
 from torch.nn.attention.flex_attention import create_mask
 
 from rnd1lib.diffusion import hash_uniform
@@ -32,6 +34,17 @@ def test_annealing_sees_the_past_and_draws_the_rest_as_a_function_of_seed_step_a
         drawn = hash_uniform(seed, "opened", step, torch.tensor(q), torch.tensor(kv)) < (step + 1) / steps
         assert seen[q, kv] == (kv <= q or bool(drawn))
     assert torch.equal(seen[:7, :7], grid(Annealing(steps=steps, seed=seed), step, 7))
+
+
+@pytest.mark.goldens
+def test_annealing_makes_of_given_draws_what_diffullama_makes_of_them(goldens, monkeypatch):
+    peer = load_file(goldens / "diffullama/golden.safetensors")
+    cases = [name.removesuffix("/bernoulli") for name in peer if name.endswith("/bernoulli")]
+    assert len(cases) == 17
+    for case in cases:
+        opened, length = peer[f"{case}/bernoulli"].bool(), len(peer[f"{case}/bernoulli"])
+        monkeypatch.setattr(annealing, "hash_uniform", lambda *counters, opened=opened: 1 - opened.float())
+        assert torch.equal(grid(Annealing(steps=10), 3, length), peer[f"{case}/visible"].bool())
 
 
 def test_the_share_that_annealing_opens_grows_in_a_straight_line_to_all():
