@@ -35,7 +35,10 @@ class ShardWriter:
         self._begin()
 
     def __enter__(self) -> ShardWriter:
-        self.path.mkdir(parents=True)
+        try:
+            self.path.mkdir(parents=True)
+        except OSError as error:
+            raise DataError(f"{self.path}: cannot be made: {error.strerror}.") from error
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
@@ -99,8 +102,11 @@ def refuse_existing(folder: Path) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """To the disk, not only to the system's memory."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    """To the disk, not only to the system's memory. DataError: it is full."""
+    try:
+        with path.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror}.") from error

@@ -78,6 +78,12 @@ def test_an_interrupted_writer_leaves_nothing(tmp_path, error):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_place_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(DataError, match="cannot be made: Not a directory"):
+        written(tmp_path / "file" / "out", [[1]])
+
+
 def test_nothing_to_write_is_an_error(tmp_path):
     with pytest.raises(DataError, match="no document to write"):
         written(tmp_path / "out", [])
