@@ -52,5 +52,5 @@ def test_ctrl_c_leaves_nothing(tmp_path):
         time.sleep(0.01)
     started.process.send_signal(signal.SIGINT)
     assert started.wait() == 130, started.lines()
-    assert "rnd1: interrupted." in started.lines()
+    assert "Traceback" not in started.log.read_text()
     assert not list(tmp_path.glob("out*"))
