@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from rnd1lib.titan.records import replace_text
 if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe
 
+MOST_DOCUMENTS = 100_000
+"""That a tokenizer is trained on: more of them hardly change it, and a streamed source may have no end worth waiting for."""
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
@@ -126,7 +129,8 @@ def _mask_token_id(recipe: Recipe, start: Start, tokenizer: Tokenizer | None, vo
 
 
 def _trained(recipe: Recipe) -> Tokenizer:
-    texts = (text for document in whole_documents(recipe.components.data) for text in _texts(document))
+    documents = itertools.islice(whole_documents(recipe.components.data), MOST_DOCUMENTS)
+    texts = (text for document in documents for text in _texts(document))
     return train_tokenizer(texts, recipe.model.tokenizer["train"])
 
 
