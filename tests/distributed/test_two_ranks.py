@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from titan_runs import BLOCKS, TINY, losses, write_texts
+from titan_runs import BLOCKS, TINY, losses, mixture, write_damaged_lines, write_texts
 
 import rnd1lib
 
@@ -18,6 +18,8 @@ pytestmark = pytest.mark.distributed
 def recipe(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two-ranks")
     write_texts(folder)
+    write_damaged_lines(folder)
+    (folder / "mixture.json").write_text(json.dumps(mixture(folder)))
     (folder / "tiny.yaml").write_text(TINY % (folder, folder), encoding="utf-8")
     return folder / "tiny.yaml"
 
@@ -67,6 +69,13 @@ def test_block_diffusion_trains_and_is_measured_as_on_one_rank(recipe, two):
     assert all(shared[step] == pytest.approx(loss, rel=1e-5) for step, loss in losses(alone).items())
     measured = [line["nll"] for line in alone.metrics if "evaluator" in line]
     assert len(measured) == 2 and two[0]["nll of blocks"] == pytest.approx(measured, rel=1e-5)
+
+
+def test_documents_and_sources_are_counted_as_on_one_rank(recipe, two):
+    alone = rnd1lib.train(rnd1lib.load_recipe(recipe, [f"run.folder={recipe.parent}/mixed-alone", *mixture(recipe.parent)]))
+    assert two[0]["mixed"] == [[line["documents"], line["sources"]] for line in alone.metrics]
+    assert two[0]["mixed"][-1][0]["skipped"] > 0
+    assert all("documents are broken, and data.on_error allows" in seen["refused"] for seen in two)
 
 
 def test_quantized_experts_of_two_ranks_give_the_losses_of_one(recipe, two):

@@ -14,10 +14,12 @@ import torch.distributed as dist
 
 import rnd1lib
 from rnd1lib.diffusion import IGNORE
+from rnd1lib.errors import DataError
 from rnd1lib.titan import trainer
 
 RECIPE, OUT, BLOCKS = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
 EP = "titan.parallelism.expert_parallel_degree=2"
+MIXTURE = json.loads((OUT / "mixture.json").read_text())
 seen: dict[str, object] = {}
 plain_targets = trainer.DiffusionTrainer.post_dataloading_process
 
@@ -96,6 +98,12 @@ def main():
     blocks = train("blocks", EP, "train.micro_batch_rows=2", "evaluators={nll: {use: nll, rows: 9, every: 6}}", *BLOCKS)
     seen["blocks"] = losses(blocks)
     seen["nll of blocks"] = [line["nll"] for line in blocks.metrics if "evaluator" in line]
+    train("mixed", *MIXTURE, "run.stop_after=2")
+    seen["mixed"] = [[line["documents"], line["sources"]] for line in train("mixed", *MIXTURE).metrics]
+    try:
+        train("refused", *MIXTURE, "data.on_error={skip: 0.1%}")
+    except DataError as error:
+        seen["refused"] = str(error)
     seen["mxfp8"] = losses(train("mxfp8", EP, "train.precision=mxfp8", "train.steps=3"))
     train("resumed", EP, "run.stop_after=3")
     seen["resumed"] = losses(train("resumed", EP))

@@ -1,9 +1,7 @@
 """What a run does with documents that are broken, and how many it says there were."""
 
-import json
-
 import pytest
-from titan_runs import losses
+from titan_runs import losses, mixture, write_damaged_lines, write_texts
 
 from rnd1lib.errors import DataError, RecipeError
 
@@ -11,13 +9,7 @@ from rnd1lib.errors import DataError, RecipeError
 @pytest.fixture
 def damaged(tmp_path):
     """Two hundred lines: four broken, two empty."""
-    lines = [
-        json.dumps({"text": f"Line {number} says that it is number {number}. " * (1 + number % 5)}) for number in range(200)
-    ]
-    lines[20:24] = ["{", '{"txt": "other"}', '{"text": null}', '{"text": "a\\u0000b"}']
-    lines[100] = lines[150] = '{"text": ""}'
-    (tmp_path / "damaged.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    return f"data={{use: jsonl, path: {tmp_path / 'damaged.jsonl'}}}"
+    return f"data={{use: jsonl, path: {write_damaged_lines(tmp_path)}}}"
 
 
 def test_what_was_skipped_is_counted_named_and_the_same_after_a_resume(run, tmp_path, damaged, capsys):
@@ -50,3 +42,14 @@ def test_stop_ends_at_the_first_that_is_read(run, damaged):
 def test_another_value_is_refused_in_a_sentence(run, value):
     with pytest.raises(RecipeError, match=r"data\.on_error: .* is neither `stop` nor \{skip: a share such as 0\.1%\}"):
         run(f"data.on_error={value}")
+
+
+def test_a_mixture_says_how_many_tokens_of_a_step_came_from_each_source(run, tmp_path, damaged):
+    write_texts(tmp_path)
+    whole = run(*mixture(tmp_path), "train.steps=12", f"run.folder={tmp_path}/whole").metrics
+    run(*mixture(tmp_path), "train.steps=12", "run.stop_after=5")
+    resumed = run(*mixture(tmp_path), "train.steps=12").metrics
+    assert [line["sources"] for line in resumed] == [line["sources"] for line in whole]
+    assert all(line["tokens"] <= sum(line["sources"].values()) <= 512 for line in whole)
+    lines, texts = (sum(line["sources"][name] for line in whole) for name in ("lines", "texts"))
+    assert lines / (lines + texts) == pytest.approx(2 / 3, abs=0.06)

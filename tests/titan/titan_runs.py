@@ -1,5 +1,6 @@
 """What the tests of training share: a recipe that trains in a second, and what they read out of a run."""
 
+import json
 from pathlib import Path
 
 TINY = """
@@ -33,3 +34,19 @@ def losses(result):
 def weights(result):
     """Every parameter of the newest checkpoint, by name."""
     return {name: value.detach().clone() for name, value in result.model().network.named_parameters()}
+
+
+def write_damaged_lines(folder: Path) -> Path:
+    """Two hundred lines of JSON: four broken (21 to 24), two empty."""
+    texts = [f"Line {number} says that it is number {number}. " * (1 + number % 5) for number in range(200)]
+    lines = [json.dumps({"text": text}) for text in texts]
+    lines[20:24] = ["{", '{"txt": "other"}', '{"text": null}', '{"text": "a\\u0000b"}']
+    lines[100] = lines[150] = '{"text": ""}'
+    (folder / "damaged.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return folder / "damaged.jsonl"
+
+
+def mixture(folder: Path, on_error: str = "{skip: 5%}") -> list[str]:
+    """The damaged lines with twice the share of the texts."""
+    lines, texts = f"{{use: jsonl, path: {folder}/damaged.jsonl, weight: 2}}", f"{{use: text, path: {folder}/*.txt, weight: 1}}"
+    return [f"data={{use: mix, sources: {{lines: {lines}, texts: {texts}}}}}", f"data.on_error={on_error}"]
