@@ -89,8 +89,9 @@ class ChatTemplate:
         """
         room = SPARE + 16 * len(json.dumps(list(messages)))
         written: list[str] = []
+        known = {"messages": messages, "add_generation_prompt": answer_is_due, "tools": None, "documents": None, **self._names}
         try:
-            for part in self._template.generate(messages=messages, add_generation_prompt=answer_is_due, **self._names):
+            for part in self._template.generate(known):
                 written.append(part)
                 room -= len(part)
                 if room < 0:

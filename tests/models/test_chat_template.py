@@ -15,7 +15,8 @@ CHATML = (
     "{%- if add_generation_prompt %}\n    {{- '<|im_start|>assistant\\n' }}\n{%- endif %}\n"
 )
 LLAMA = (
-    "{{ bos_token }}{% set ns = namespace(turn=0) %}{% for message in messages %}{% if loop.index0 > 8 %}{% break %}{% endif %}"
+    "{{ bos_token }}{% if tools is not none or documents is not none %}tools{% endif %}"
+    "{% set ns = namespace(turn=0) %}{% for message in messages %}{% if loop.index0 > 8 %}{% break %}{% endif %}"
     "{% set ns.turn = ns.turn + 1 %}[{{ ns.turn }}|{{ message | tojson }}]"
     "{% if message.role == 'assistant' %}{% generation %}{{ message.content }}{{ eos_token }}{% endgeneration %}{% endif %}"
     "{% endfor %}{% if strftime_now is defined %}{# the day must not matter #}{% endif %}"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rnd1_plugins.data.chat import Chat
 
 from rnd1lib import build
-from rnd1lib.data import PackedRows, held_out
+from rnd1lib.data import Faults, PackedRows, held_out
 from rnd1lib.diffusion import IGNORE, Draws, corrupt
 from rnd1lib.kinds import Conversation, Document, Skipped
 from rnd1lib.models.tokenizer import train_tokenizer
@@ -107,14 +107,9 @@ def test_all_answers_of_a_conversation_are_held_out_or_none(tmp_path):
     assert all(kept[at] == kept[at + 1] == kept[at + 2] for at in range(0, 180, 3))
 
 
-@pytest.mark.parametrize("shift", [0, 1])
-@pytest.mark.parametrize("pad_to", [8, "row"])
-def test_the_prompt_is_never_masked_nor_scored_and_the_answer_with_its_padding_is(tmp_path, shift, pad_to):
-    tokenizer = train_tokenizer(["user: cat\nassistant: dog"], 262)
-    write(tmp_path / "a.jsonl", *[talk(f"q{number}", "an answer " * (number % 3)) for number in range(40)])
-    data = Chat(path=str(tmp_path / "a.jsonl"), pad_to=pad_to)
+def packed(tokenizer, data, shift, **options):
     end = tokenizer.eos_token_id
-    rows = PackedRows(
+    return PackedRows(
         data,
         tokenizer.encode_document,
         encode_conversation=tokenizer.encode_conversation,
@@ -127,7 +122,28 @@ def test_the_prompt_is_never_masked_nor_scored_and_the_answer_with_its_padding_i
         pad_token_id=tokenizer.pad_token_id,
         vocab_size=tokenizer.vocab_size,
         mask_token_id=tokenizer.mask_token_id,
+        **options,
     )
+
+
+def test_what_does_not_fit_a_row_or_names_a_special_token_is_skipped_and_named(tmp_path, capsys):
+    tokenizer = train_tokenizer(["user: cat\nassistant: dog"], 262)
+    data = write(tmp_path / "a.jsonl", talk("a", "b"), talk("a " * 99, "b"), talk("c", "<|mask|>"), talk("d", "e"))
+    rows = packed(tokenizer, data, 1, faults=Faults(0.5))
+    assert rows.epoch_rows() == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert '"line": 2' in first and "and a row has 64 places; an answer is not parted from its prompt" in first
+    assert '"line": 3' in second and "a message holds '<|mask|>', which is the name of a special token" in second
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+@pytest.mark.parametrize("pad_to", [8, "row"])
+def test_the_prompt_is_never_masked_nor_scored_and_the_answer_with_its_padding_is(tmp_path, shift, pad_to):
+    tokenizer = train_tokenizer(["user: cat\nassistant: dog"], 262)
+    write(tmp_path / "a.jsonl", *[talk(f"q{number}", "an answer " * (number % 3)) for number in range(40)])
+    data = Chat(path=str(tmp_path / "a.jsonl"), pad_to=pad_to)
+    end = tokenizer.eos_token_id
+    rows = packed(tokenizer, data, shift)
     batch = rows.batch(0, rows.epoch_rows())
     known = dict(documents_of(tokenizer, data, shift))
     found, text = 0, 0
