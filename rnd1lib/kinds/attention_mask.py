@@ -78,8 +78,8 @@ class RunBeforeStep(Protocol):
     def fit(self, captured: Captured, error: Callable[[Tensor, Tensor], Tensor]) -> None:
         """Makes the next step a fit: each attention layer's parameters towards what was captured, and nothing else.
 
-        error(output_BLD, captured_BLD) -> 0-d: the mean over all elements, both float32. The step is counted, saved and
-        logged as any other, and reads no rows of the training data.
+        error(output_BLD, captured_BLD) -> 0-d: the mean over all elements, both float32, in units of the root mean square
+        of what was captured of the layer. The step is counted, saved and logged as any other; it reads no training rows.
         """
 
 

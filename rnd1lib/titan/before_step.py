@@ -14,7 +14,17 @@ from rnd1lib.data import PackedRows
 from rnd1lib.kinds import Batch, Captured
 from rnd1lib.models.denoiser import reshard
 from rnd1lib.titan.checkpoint import Checkpoints
-from rnd1lib.titan.fitting import Activations, Error, Fit, MicroBatch, attention_layers, attention_parameters, forward, hooked
+from rnd1lib.titan.fitting import (
+    Activations,
+    Error,
+    Fit,
+    MicroBatch,
+    attention_layers,
+    attention_parameters,
+    forward,
+    hooked,
+    scales,
+)
 from rnd1lib.titan.ranks import on_every_rank
 from rnd1lib.titan.trainer import DiffusionTrainer
 
@@ -52,7 +62,7 @@ class BeforeStep:
         self._checkpoints.protect(at, until=until)
         if self._activations is None or (self._activations.rows, self._activations.at) != (rows, at):
             with self._parameters_of(at):
-                self._activations = Activations(rows, at, self._run_through(rows, at))
+                self._activations = self._run_through(rows, at)
         return self._activations
 
     def fit(self, captured: Captured, error: Error) -> None:
@@ -76,7 +86,7 @@ class BeforeStep:
                 parameter.copy_(now[name])
 
     @torch.no_grad()
-    def _run_through(self, rows: int, at: int) -> list[list[MicroBatch]]:
+    def _run_through(self, rows: int, at: int) -> Activations:
         diffusion, device = self.trainer.diffusion._replace(global_rows=rows), self.trainer.device
         micro_batches = []
         for first_row, clean in on_every_rank(lambda: list(self._clean(rows))):
@@ -88,7 +98,8 @@ class BeforeStep:
             micro_batches.append(MicroBatch(batch, noised, first_row, outputs))
         reshard(self.trainer.network)
         each = self.trainer.gradient_accumulation_steps
-        return [micro_batches[start : start + each] for start in range(0, len(micro_batches), each)]
+        steps = [micro_batches[start : start + each] for start in range(0, len(micro_batches), each)]
+        return Activations(rows, at, steps, scales(micro_batches))
 
     def _clean(self, rows: int) -> Iterator[tuple[int, Batch]]:
         """This rank's micro-batches of the first rows of the run, dealt out as the loader does, with their first row."""

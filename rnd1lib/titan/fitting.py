@@ -1,7 +1,8 @@
 """A fit of every attention layer at once to what it gave before.
 
-    h_l, t_l: what layer l's attention was given and what it gave when it was captured. A step of the fit minimises the mean
-    over l of error(attention_l(h_l), t_l) by the parameters of the attention layers alone.
+    h_l, t_l: what layer l's attention was given and what it gave when it was captured, rms_l: the root mean square of t_l. A
+    step of the fit minimises the mean over l of error(attention_l(h_l) / rms_l, t_l / rms_l) by the parameters of the
+    attention layers alone.
 
 The layers are fitted inside the whole network, since FSDP gathers parameters in hooks that a layer called by itself does not
 fire. Each layer's output is replaced by t_l, so every layer is given its h_l, which therefore need not be kept.
@@ -9,7 +10,7 @@ fire. Each layer's output is replaced by t_l, so every layer is given its h_l, w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -40,11 +41,15 @@ class MicroBatch(NamedTuple):
 
 @dataclass(frozen=True)
 class Activations:
-    """This rank's share of what was captured before step `at`: the micro-batches of as many steps as `rows` fill."""
+    """This rank's share of what was captured before step `at`: the micro-batches of as many steps as `rows` fill.
+
+    scales: each layer's root mean square over all rows, of every rank.
+    """
 
     rows: int
     at: int
     steps: list[list[MicroBatch]]
+    scales: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,8 @@ class Fit:
         errors_K = torch.zeros(len(names), dtype=torch.float64, device=trainer.device)
         for each in micro_batches:
             seen: dict[str, Tensor] = {}
-            attach = partial(_attach, each.outputs, self.error, 1 / (len(names) * cuts), seen)
+            targets = {name: (output, self.activations.scales[name]) for name, output in each.outputs.items()}
+            attach = partial(_attach, targets, self.error, 1 / (len(names) * cuts), seen)
             with hooked(trainer.network, before=_detach, after=attach):
                 torch.autograd.backward(forward(trainer, each.noised.ids_BL, each.batch, step=trainer.step - 1))
             errors_K += torch.stack([seen[name] for name in names]) / cuts
@@ -75,6 +81,15 @@ class Fit:
         _forget_others(trainer.network)
         figures = {"fit": dict(zip(names, errors_K.tolist(), strict=True))}
         return Backward(share, int(counts[0]), int(counts[1]), [each._asdict() for each in micro_batches], figures)
+
+
+def scales(micro_batches: Sequence[MicroBatch]) -> dict[str, float]:
+    """The root mean square of each layer's output over all rows of all ranks; 1 for a layer that gives nothing."""
+    names = list(micro_batches[0].outputs)
+    squares_K = torch.stack([torch.stack([x.outputs[name].double().square().mean() for name in names]) for x in micro_batches])
+    mean_K = squares_K.mean(0).to(micro_batches[0].batch.ids_BL.device)
+    dist.all_reduce(mean_K)
+    return {name: value**0.5 or 1.0 for name, value in zip(names, (mean_K / dist.get_world_size()).tolist(), strict=True)}
 
 
 def attention_layers(network: nn.Module) -> dict[str, nn.Module]:
@@ -130,9 +145,9 @@ def _detach(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Any, ...]:
 
 
 def _attach(
-    targets: Mapping[str, Tensor],
+    targets: Mapping[str, tuple[Tensor, float]],
     error: Error,
-    scale: float,
+    share: float,
     seen: dict[str, Tensor],
     name: str,
     module: nn.Module,
@@ -140,10 +155,11 @@ def _attach(
     output_BLD: Tensor,
 ) -> Tensor:
     """What was captured in place of the output, with the layer's error hung on it; recomputation does it twice alike."""
-    target_BLD = targets[name].to(output_BLD.device)
-    loss = error(output_BLD.float(), target_BLD.float())
+    captured_BLD, scale = targets[name]
+    target_BLD = captured_BLD.to(output_BLD.device)
+    loss = error(output_BLD.float() / scale, target_BLD.float() / scale)
     seen[name] = loss.detach()
-    attached: Tensor = _WithLoss.apply(target_BLD, loss * scale)  # type: ignore[no-untyped-call]
+    attached: Tensor = _WithLoss.apply(target_BLD, loss * share)  # type: ignore[no-untyped-call]
     return attached
 
 

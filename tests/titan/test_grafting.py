@@ -95,14 +95,15 @@ def test_the_error_of_a_layer_is_that_of_its_bidirectional_output_from_what_its_
         inputs = dict(given)
         for name, layer in network.layers.items():
             ours = layer.attention(inputs[name], full, rows.positions_BL)
-            first = ERRORS[fit_loss](ours[:8], teacher[name][:8]).item()
+            rms = teacher[name].double().square().mean().sqrt().item()
+            first = ERRORS[fit_loss](ours[:8] / rms, teacher[name][:8] / rms).item()
             assert fits(result)[2][f"layers.{name}.attention"] == pytest.approx(first, rel=1e-4)
 
 
 def test_a_fit_lowers_the_error_of_each_layer(run):
     result = run(DENSE, grafting(after=5, fit_steps=25, fit_rows=8), "train.steps=31")
     first, *_, last = fits(result).values()
-    assert all(last[layer] < 0.8 * first[layer] for layer in first)
+    assert all(last[layer] < 0.6 * first[layer] for layer in first)
 
 
 @pytest.mark.parametrize(

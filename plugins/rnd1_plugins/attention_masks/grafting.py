@@ -22,10 +22,10 @@ class Grafting:
 
     Steps 0 to after - 1 are diffusion under the causal mask. Before step `after` every layer's attention operator becomes
     bidirectional, with the parameters of its causal teacher; a checkpoint is written there. Steps `after` to
-    after + fit_steps - 1 fit it: each layer minimises error(student(x), teacher(x)), with the inputs x that the teacher had
-    on `fit_rows` rows, all layers at once, attention parameters only; such a step reads no training rows. Source: the RND1
-    report, section 3.2, after Chandrasegaran et al. 2025, "Exploring Diffusion Transformer Designs via Grafting"; the report
-    states neither `after` nor how it fitted.
+    after + fit_steps - 1 fit it: each layer minimises error(student(x), teacher(x)), outputs in units of the teacher's root
+    mean square, with the inputs x that the teacher had on `fit_rows` rows, all layers at once, attention parameters only; such
+    a step reads no training rows. Source: the RND1 report, section 3.2, after Chandrasegaran et al. 2025, "Exploring Diffusion
+    Transformer Designs via Grafting"; the report states neither `after` nor how it fitted.
     """
 
     after: int
@@ -33,7 +33,7 @@ class Grafting:
     fit_steps: int = 0
     """Steps of the fit, counted like any others; 0: the operators are swapped as they are."""
     fit_loss: Literal["l2", "huber", "l1"] = "l2"
-    """Mean squared, Huber (delta 1) or mean absolute difference of the outputs."""
+    """Mean squared, Huber (delta 1) or mean absolute difference of the outputs in those units."""
     fit_rows: int = 1024
     """Rows that the teacher's outputs are kept of, a multiple of a step's rows; the fit goes round them."""
 
