@@ -13,7 +13,11 @@ import rnd1lib
 
 pytestmark = pytest.mark.distributed
 
-OPTIONS = ["attention_mask={use: grafting, after: 2, fit_steps: 4, fit_rows: 16}", "train.steps=8"]
+OPTIONS = [
+    "attention_mask={use: grafting, after: 2, fit_steps: 4, fit_rows: 16}",
+    "lr_groups={use: attention_first, attention_lr: 3.0e-4, rest_lr: 1.0e-3}",
+    "train.steps=8",
+]
 
 
 @pytest.fixture(scope="module")
