@@ -120,7 +120,7 @@ def forward(trainer: DiffusionTrainer, ids_BL: Tensor, batch: Batch, *, step: in
 def hooked(network: nn.Module, *, before: Any = None, after: Any) -> Iterator[None]:
     """before(module, args) -> args and after(name, module, args, output) -> output around every attention layer.
 
-    Blocks are not compiled meanwhile: what was compiled before a hook was there does not call it, and says nothing.
+    Blocks are not compiled meanwhile, flex attention is: what was compiled before a hook was there passes over it in silence.
     """
     handles = []
     compiled = {module: module._compiled_call_impl for module in network.modules() if module._compiled_call_impl is not None}
@@ -131,7 +131,8 @@ def hooked(network: nn.Module, *, before: Any = None, after: Any) -> Iterator[No
             handles.append(module.register_forward_pre_hook(before))
         handles.append(module.register_forward_hook(partial(after, name)))
     try:
-        yield
+        with torch.compiler.set_stance("default"):
+            yield
     finally:
         for handle in handles:
             handle.remove()

@@ -13,8 +13,7 @@ from rnd1lib.data import PackedRows
 from rnd1lib.diffusion import Draws, corrupt
 from rnd1lib.errors import CheckpointError, PluginError, RecipeError
 from rnd1lib.models.attention import attention_masks
-from rnd1lib.models.run_folder import RunFolder, load_checkpoint
-from rnd1lib.titan.checkpoint import Needed, stale
+from rnd1lib.models.run_folder import RunFolder, found_checkpoints, load_checkpoint
 from rnd1lib.titan.fitting import hooked
 from rnd1lib.titan.trainer import DiffusionTrainer
 
@@ -45,7 +44,7 @@ def at(result, step):
 
 
 def checkpoints(result):
-    return sorted(RunFolder(result.folder).whole_checkpoints())
+    return sorted(found_checkpoints(RunFolder(result.folder).checkpoints))
 
 
 @pytest.fixture(scope="module")
@@ -184,14 +183,8 @@ def test_the_steps_behind_a_fit_train_on_the_rows_that_would_have_come(run, monk
 
 def test_retention_keeps_the_checkpoint_of_the_swap_as_long_as_one_of_the_fit_is_there(run):
     options = [DENSE, grafting(after=3, fit_steps=4, fit_rows=8), "train.steps=10", "titan.checkpoint.interval=1"]
-    assert checkpoints(run(*options, "titan.checkpoint.keep_latest_k=2", "run.stop_after=7")) == [3, 5, 6, 7]
-    assert checkpoints(run(*options, "titan.checkpoint.keep_latest_k=2")) == [8, 9, 10]
-
-
-def test_what_is_stale_is_not_what_another_checkpoint_needs():
-    assert stale([1, 2, 3, 4], 2, None) == [1, 2]
-    assert stale([2, 3, 4, 5], 2, Needed(3, 6)) == [2]
-    assert stale([3, 6, 7], 2, Needed(3, 6)) == [3]
+    assert checkpoints(run(*options, "titan.checkpoint.keep_latest_k=2", "run.stop_after=7")) == [3, 6, 7]
+    assert checkpoints(run(*options, "titan.checkpoint.keep_latest_k=2")) == [7, 9, 10]
 
 
 def test_a_fit_that_is_resumed_without_the_checkpoint_of_the_swap_says_so(run):
