@@ -9,6 +9,8 @@ from typer import Context
 import rnd1lib
 from rnd1lib.api import ComponentInfo
 from rnd1lib.cli.app import command_line
+from rnd1lib.kinds import KINDS
+from rnd1lib.testing import promises
 
 REFERENCE = Path(__file__).parent / "reference"
 COMPONENTS = """# Components
@@ -24,11 +26,18 @@ Exit codes: 0 done; 1 a bug of ours; 2 a mistake in what was asked; 3 the number
 5 a plug-in; 75 ended by SIGTERM or SIGUSR1, saved; 130 ended by Ctrl-C, saved. Under torchrun, which itself leaves with 1,
 `status.json` in the run folder says it.
 """
+CONFORMANCE = """# Conformance
+
+What a component promises its kind, as checks that anyone can run on a component of theirs; written by `docs/generate.py`
+from the functions of `rnd1lib.testing`. A test file is one line a component: `test_conformance = conformance("noise",
+MyNoise())`. How to: [write a plug-in](../how-to/write-a-plugin.md). `tests/testing/mutants/` holds bugs planted in rnd1lib,
+each with the promise that notices it.
+"""
 
 
 def pages() -> dict[str, str]:
     """File name in docs/reference -> what belongs there."""
-    return {"components.md": components(), "command-line.md": commands()}
+    return {"components.md": components(), "command-line.md": commands(), "conformance.md": conformance()}
 
 
 def components() -> str:
@@ -62,6 +71,15 @@ def commands() -> str:
     root = Context(typer.main.get_command(command_line()), info_name="rnd1")
     sections = [f"## {context.command_path}\n\n```text\n{context.get_help()}\n```\n" for context in leaves(root)]
     return "\n".join([COMMANDS, *sections])
+
+
+def conformance() -> str:
+    """Every promise of the conformance kit, by kind."""
+    parts = [CONFORMANCE]
+    for kind in KINDS:
+        lines = [f"- **{sentence}**: {' '.join(each.formula.split())}" for sentence, each in promises(kind).items()]
+        parts += [f"## {kind}\n", "\n".join(lines), ""]
+    return "\n".join(parts)
 
 
 def leaves(context: Context) -> Iterator[Context]:

@@ -84,6 +84,16 @@ def test_the_plugin_file_of_the_how_to_works(tmp_path, monkeypatch):
     assert type(rnd1lib.load_recipe("quadratic.yaml").components.noise).__name__ == "Quadratic"
 
 
+def test_the_conformance_test_of_the_how_to_runs_on_its_plugin(tmp_path):
+    page = blocks("docs/how-to/write-a-plugin.md", "python")
+    (test,) = [block for block in page if "conformance" in block]
+    Path(tmp_path, "my_noise.py").write_text(page[0])
+    Path(tmp_path, "test_my_noise.py").write_text(test)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_noise.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and "passed" in done.stdout, done.stdout
+
+
 def test_the_training_of_the_readme_runs(tmp_path):
     script = blocks("README.md", "python")[0]
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)

@@ -1,0 +1,81 @@
+"""What a sampler promises about tokens: the best one at temperature 0, else draws from the tempered, filtered distribution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnd1lib.kinds import Sampler
+from rnd1lib.sampling.generation import infill
+from rnd1lib.testing.chance import demand_law
+from rnd1lib.testing.denoiser import Given, table
+from rnd1lib.testing.examples import MASK, VOCABULARY
+from rnd1lib.testing.promise import demand, promise
+
+DRAWS = 2048
+PROBABILITIES = (0.02, 0.4, 0.05, 0.3, 0.13, 0.1)
+"""Of the first tokens: not in order, so that a filter has to sort."""
+
+
+def known_logits() -> Tensor:
+    """[V] logits of the known probabilities; the other tokens cannot be."""
+    logits_V = torch.full((VOCABULARY,), -1e4, dtype=torch.float64)
+    logits_V[: len(PROBABILITIES)] = torch.tensor(PROBABILITIES, dtype=torch.float64).log() + 3
+    return logits_V
+
+
+def drawn(sampler: Sampler, **options: Any) -> Tensor:
+    """[6] how often each token fills a gap that is filled in one step, in 2 048 rows."""
+    model = Given(known_logits().expand(2, -1))
+    canvases = [[0, MASK]] * DRAWS
+    rows = infill(model, canvases, sampler=sampler, seed=5, **{"steps": 1, "block_length": None, **options}).sequences
+    return torch.tensor([row[1] for row in rows]).bincount(minlength=VOCABULARY)
+
+
+def law(kept: set[int] | None = None, temperature: float = 1.0) -> Tensor:
+    """[V] how often each token is expected: softmax(logits / temperature) over the tokens that a filter keeps."""
+    logits_V = known_logits() / temperature
+    outside_V = torch.tensor([kept is not None and token not in kept for token in range(VOCABULARY)])
+    return logits_V.masked_fill(outside_V, -torch.inf).softmax(-1) * DRAWS
+
+
+@promise
+def at_temperature_0_the_best_token_is_committed(sampler: Sampler) -> None:
+    """Every gap gets argmax of its logits, the mask token left out, in whatever order the gaps are filled."""
+    logits_LV = table("greedy", 12, VOCABULARY)
+    logits_LV[:, MASK] = 50.0
+    for shift in (0, 1):
+        canvas = [1, *[MASK] * 5, 2, *[MASK] * 5]
+        (row,) = infill(Given(logits_LV, shift), [canvas], sampler=sampler, temperature=0.0).sequences
+        best = logits_LV[:, :MASK].argmax(-1).tolist()
+        expected = [best[place] if token == MASK else token for place, token in enumerate(canvas)]
+        demand(row == expected, f"shift {shift}: the text is {row}, the best tokens are {expected}.")
+
+
+@promise
+def tokens_are_drawn_at_the_temperature(sampler: Sampler) -> None:
+    """p ~ exp(logit / temperature): chi-square over 2 048 draws at temperature 1, 0.5 and 2."""
+    for temperature in (1.0, 0.5, 2.0):
+        demand_law(drawn(sampler, temperature=temperature), law(temperature=temperature), f"temperature {temperature}")
+
+
+@promise
+def top_k_keeps_the_k_best_tokens(sampler: Sampler) -> None:
+    """Drawn among the k of highest probability in proportion, and never another."""
+    for k, kept in ((1, {1}), (3, {1, 3, 4})):
+        demand_law(drawn(sampler, temperature=1.0, top_k=k, top_p=None), law(kept), f"top_k {k}")
+
+
+@promise
+def top_p_keeps_the_smallest_set_that_holds_it(sampler: Sampler) -> None:
+    """The best tokens until their sum reaches top_p, the one that reaches it included, one at least."""
+    for top_p, kept in ((0.05, {1}), (0.6, {1, 3}), (0.75, {1, 3, 4}), (0.9, {1, 3, 4, 5}), (1.0, {0, 1, 2, 3, 4, 5})):
+        demand_law(drawn(sampler, temperature=1.0, top_p=top_p, top_k=None), law(kept), f"top_p {top_p}")
+
+
+@promise
+def top_p_counts_after_top_k(sampler: Sampler) -> None:
+    """Temperature, then top_k, then top_p of what is left: of the three best, 0.83 in all, 0.8 of it is two tokens."""
+    demand_law(drawn(sampler, temperature=1.0, top_k=3, top_p=0.8), law({1, 3}), "top_k 3, top_p 0.8")
