@@ -60,19 +60,19 @@ def the_blocks_of_a_column_are_stratified(noise: Noise) -> None:
 
 @promise
 def a_redrawn_mask_lies_in_the_band(noise: Noise) -> None:
-    """`redraw`: the masked share of a row or block lies in [low, high], as long as a share there is possible."""
+    """`redraw`: the masked share of a row or block lies in [low, high], here [0.3, 0.8], where that is likely at its time."""
     batch = plain(ROWS, 8 * BLOCK)
-    band = 0.3, 0.8
     pers: tuple[Literal["row", "block"], ...] = ("row", "block")
     for per in pers:
-        times = Times(per=per, low=band[0], high=band[1], redraw=True)
-        masked_BL = noised(noise, batch, times).masked_BL.double()
-        shares = masked_BL.mean(1) if per == "row" else masked_BL.reshape(ROWS, -1, BLOCK).mean(-1)
-        outside = float(((shares < band[0]) | (shares > band[1])).double().mean())
-        drawn = noised(noise, batch, Times(per=per, low=band[0], high=band[1])).masked_BL.double()
-        plain_shares = drawn.mean(1) if per == "row" else drawn.reshape(ROWS, -1, BLOCK).mean(-1)
-        before = float(((plain_shares < band[0]) | (plain_shares > band[1])).double().mean())
-        demand(outside <= 0.02 or outside < before / 8, f"by {per} {outside:.0%} lie outside [0.3, 0.8], undrawn {before:.0%}.")
+        seen = torch.zeros(2, dtype=torch.int64)
+        for step in range(4):
+            made = noised(noise, batch, Times(per=per, low=0.3, high=0.8, redraw=True), step=step)
+            share_BK = made.masked_BL.double().reshape(ROWS, 1 if per == "row" else 8, -1).mean(-1)
+            t_BK = made.t_B[:, None] if per == "row" else made.t_B[:, ::BLOCK]
+            likely_BK = (noise.alpha(t_BK.double()) - 0.45).abs() < 0.15
+            outside_BK = (share_BK < 0.3) | (share_BK > 0.8)
+            seen += torch.stack([likely_BK.sum(), (likely_BK & outside_BK).sum()])
+        demand(seen[1] == 0, f"by {per} {int(seen[1])} of {int(seen[0])} shares lie outside.")
 
 
 @promise

@@ -19,8 +19,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 SECONDS = 60  # a bug in the loop may never end
 PRELOADED = (
-    "torch", "torch.nn.attention.flex_attention", "torch.distributed.fsdp", "torch.distributed.checkpoint", "omegaconf",
-    "pluggy", "safetensors.torch", "tokenizers", "importlib.metadata",
+    "torch", "torch._dynamo", "torch.nn.attention.flex_attention", "torch.distributed.fsdp", "torch.distributed.checkpoint",
+    "omegaconf", "pluggy", "safetensors.torch", "tokenizers", "importlib.metadata",
 )  # fmt: skip
 
 
@@ -46,10 +46,7 @@ def held(folder, sentence, kind, name, options=None):
     from rnd1lib.testing import BrokenPromise, promises
 
     assert Path(rnd1lib.__file__).is_relative_to(folder), f"{rnd1lib.__file__} is not the copy"
-    given = {
-        key: value.replace("FILES", str(folder / "documents")) if isinstance(value, str) else value
-        for key, value in (options or {}).items()
-    }
+    given = json.loads(json.dumps(options or {}).replace("FILES", str(folder / "documents")))
     component = rnd1lib.build(kind, name, **given)
     try:
         promises(kind)[sentence](component)
