@@ -21,6 +21,9 @@ def train(
         bool,
         typer.Option("--verify", help="Read checkpoints above 10 GB whole before going on from one; smaller ones always are."),
     ] = False,
+    accept_changed_data: Annotated[
+        bool, typer.Option("--accept-changed-data", help="Go on although the files of the data have changed.")
+    ] = False,
     traceback: Annotated[bool, typer.Option("--traceback", help="Show where in the code a mistake was noticed.")] = False,
 ) -> None:
     """Train a recipe, or go on with its run.
@@ -32,6 +35,6 @@ def train(
     loaded = rnd1lib.load_recipe(recipe, overrides or ())
     for file in loaded.tree.get("plugins", []):
         print(f"plug-in file: {file}", file=sys.stderr)
-    result = rnd1lib.train(loaded, fresh=fresh, verify=verify)
+    result = rnd1lib.train(loaded, fresh=fresh, verify=verify, accept_changed_data=accept_changed_data)
     if os.environ.get("RANK", "0") == "0":
         print(f"run folder: {result.folder}", file=sys.stderr)

@@ -65,7 +65,8 @@ class Data(Protocol):
 
     `streams` is a logical split that does not depend on the number of ranks. An attribute `endless = True` says that the
     documents cannot all be read beforehand (held-out documents are then chosen by a threshold on their hash). An attribute
-    `source_names` lists what `Document.source` may say: the tokens of each are then logged.
+    `source_names` lists what `Document.source` may say: the tokens of each are then logged. A method `fingerprint() -> dict`
+    gives by name (of a file, say) a text that changes when the documents do: a run does not go on with others.
     """
 
     def documents(self, stream: int, streams: int, cursor: Any = None) -> Iterator[Document | Skipped]:

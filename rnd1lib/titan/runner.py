@@ -23,6 +23,7 @@ from rnd1lib.models.run_folder import RunFolder
 from rnd1lib.recipe import read_recipe
 from rnd1lib.recipe.arithmetic import steps
 from rnd1lib.recipe.difference import resume_problems
+from rnd1lib.titan.changed_data import record_data, refuse_changed_data
 from rnd1lib.titan.config import trainer_config
 from rnd1lib.titan.loop import Loop
 from rnd1lib.titan.plan import plan_run
@@ -53,20 +54,25 @@ class RunResult:
         return load_model(self.folder)
 
 
-def train(recipe: Recipe, *, fresh: bool = False, verify: bool = False) -> RunResult:
+def train(recipe: Recipe, *, fresh: bool = False, verify: bool = False, accept_changed_data: bool = False) -> RunResult:
     """Trains; on a run folder that holds this recipe's run it goes on from its newest checkpoint.
 
     fresh: refuse a folder that already holds a run. verify: read a checkpoint of more than 10 GB whole before believing it,
-    as smaller ones always are. Raises RecipeError for what a recipe asks in vain, DataError,
-    NumericalError, CheckpointError, and Stopped after a signal, when the run is saved.
+    as smaller ones always are. accept_changed_data: go on although the files of the data are others than before. Raises
+    RecipeError for what a recipe asks in vain, DataError, NumericalError, CheckpointError, and Stopped after a signal, when
+    the run is saved.
     """
     ranks, folder = int(os.environ.get("WORLD_SIZE", "1")), RunFolder(Path(recipe.run.folder))
     recipe = _against_what_is_there(recipe, folder, fresh=fresh)
+    if folder.begun and not accept_changed_data:
+        refuse_changed_data(recipe, folder.path)
     plan = plan_run(recipe, ranks)
     with StopSignals() as signals, process_group(recipe, folder), _records(folder.path) as records, told_errors():
         on_every_rank(records.take)
         prepared = Prepared(recipe, plan, folder)
         records.open(prepared.settled_recipe, prepared.steps)
+        if records.writes:
+            record_data(recipe, folder.path)
         trainer: DiffusionTrainer = trainer_config(recipe, prepared, folder.path, verify=verify).build()  # type: ignore[no-untyped-call]
         try:
             Loop(recipe, prepared, trainer, records, signals).run()

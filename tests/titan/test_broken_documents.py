@@ -3,6 +3,7 @@
 import pytest
 from titan_runs import losses, mixture, write_damaged_lines, write_texts
 
+import rnd1lib
 from rnd1lib.errors import DataError, RecipeError
 
 
@@ -53,3 +54,15 @@ def test_a_mixture_says_how_many_tokens_of_a_step_came_from_each_source(run, tmp
     assert all(line["tokens"] <= sum(line["sources"].values()) <= 512 for line in whole)
     lines, texts = (sum(line["sources"][name] for line in whole) for name in ("lines", "texts"))
     assert lines / (lines + texts) == pytest.approx(2 / 3, abs=0.06)
+
+
+def test_a_run_does_not_go_on_with_other_documents_unless_told_to(run, tiny, tmp_path, damaged):
+    loose = (damaged, "data.on_error={skip: 5%}")
+    run(*loose, "run.stop_after=2")
+    lines = tmp_path / "damaged.jsonl"
+    lines.write_text(lines.read_text().replace("number 199", "number 999"))
+    with pytest.raises(DataError, match=r"data have changed since .*damaged\.jsonl\. .*--accept-changed-data"):
+        run(*loose)
+    accepted = rnd1lib.train(rnd1lib.load_recipe(tiny, [*loose, "run.stop_after=4"]), accept_changed_data=True)
+    assert max(losses(accepted)) == 4
+    assert max(losses(run(*loose))) == 6  # what was accepted is what the run has now

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rnd1_plugins.data.files import fingerprints
 from rnd1_plugins.data.lines import Line, checked_text, json_value, lines
 from rnd1lib.errors import DataError
 from rnd1lib.kinds import Conversation, Document, Skipped
@@ -42,6 +43,10 @@ class Chat:
             raise ValueError("path: '' names no file.")
         if self.pad_to != "row" and (type(self.pad_to) is not int or self.pad_to < 1):
             raise ValueError(f"pad_to: {self.pad_to!r} is neither a number of tokens from 1 nor 'row'.")
+
+    def fingerprint(self) -> dict[str, str]:
+        """What changes when a file does."""
+        return fingerprints(self.path)
 
     def documents(self, stream: int, streams: int, cursor: Any = None) -> Iterator[Document | Skipped]:
         """Line n of file f belongs to stream (f + n) mod `streams`; a cursor may lie between the answers of a line.

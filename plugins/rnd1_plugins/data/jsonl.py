@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from rnd1_plugins.data.files import fingerprints
 from rnd1_plugins.data.lines import checked_text, json_value, lines
 from rnd1lib.errors import DataError
 from rnd1lib.kinds import Document, Skipped
@@ -28,6 +29,10 @@ class Jsonl:
     def __post_init__(self) -> None:
         if not self.path:
             raise ValueError("path: '' names no file.")
+
+    def fingerprint(self) -> dict[str, str]:
+        """What changes when a file does."""
+        return fingerprints(self.path)
 
     def documents(self, stream: int, streams: int, cursor: Any = None) -> Iterator[Document | Skipped]:
         """Line n of file f belongs to stream (f + n) mod `streams`; a cursor is file, line and the byte behind the line.

@@ -52,6 +52,13 @@ class Mix:
             _joined(name, inner) for name, source in self.sources.items() for inner in getattr(source, "source_names", (None,))
         )
 
+    def fingerprint(self) -> dict[str, str]:
+        """What changes when a file of one of the sources does."""
+        found: dict[str, str] = {}
+        for name, source in self.sources.items():
+            found |= {f"{name}: {key}": text for key, text in getattr(source, "fingerprint", dict)().items()}
+        return found
+
     def documents(self, stream: int, streams: int, cursor: Any = None) -> Iterator[Document | Skipped]:
         """A stream mixes that stream of each source; one that some source has no document in is empty.
 

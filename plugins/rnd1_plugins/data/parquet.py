@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rnd1_plugins.data.files import matching_files
+from rnd1_plugins.data.files import fingerprints, matching_files
 from rnd1_plugins.data.lines import checked_text
 from rnd1lib.errors import DataError
 from rnd1lib.kinds import Document, Skipped
@@ -31,6 +31,10 @@ class Parquet:
     def __post_init__(self) -> None:
         if not self.path:
             raise ValueError("path: '' names no file.")
+
+    def fingerprint(self) -> dict[str, str]:
+        """What changes when a file does."""
+        return fingerprints(self.path)
 
     def documents(self, stream: int, streams: int, cursor: Any = None) -> Iterator[Document | Skipped]:
         """Row group g, counted over all files, belongs to stream g mod `streams`; a cursor is file, group in it and row.

@@ -37,6 +37,10 @@ class PythonDocs:
         for number in range(stream if cursor is None else cursor + streams, len(texts), streams):
             yield Document(texts[number], number)
 
+    def fingerprint(self) -> dict[str, str]:
+        """What is another with another Python."""
+        return {"python_docs": self.digest}
+
     @property
     def digest(self) -> str:
         """sha256 of the corpus, in hexadecimal."""

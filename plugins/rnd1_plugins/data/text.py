@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rnd1_plugins.data.files import matching_files
+from rnd1_plugins.data.files import fingerprints, matching_files
 from rnd1lib.errors import DataError
 from rnd1lib.kinds import Document, Skipped
 
@@ -28,6 +28,10 @@ class Text:
     def __post_init__(self) -> None:
         if not self.path:
             raise ValueError("path: '' names no file.")
+
+    def fingerprint(self) -> dict[str, str]:
+        """What changes when a file does."""
+        return fingerprints(self.path)
 
     def documents(self, stream: int, streams: int, cursor: Any = None) -> Iterator[Document | Skipped]:
         """File i belongs to stream i mod `streams`; a cursor is the number of the file that was read last.

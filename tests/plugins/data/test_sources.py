@@ -121,3 +121,16 @@ def test_any_ranks_see_the_same_rows_and_count_the_same_after_a_resume_in_the_mi
         assert torch.equal(counts, whole.counts())
         by_source = [tokens_by_source(share) for share in shares]
         assert {name: sum(each[name] for each in by_source) for name in whole.source_names} == tokens_by_source(whole)
+
+
+def test_a_fingerprint_is_of_the_files_and_of_a_mixture_that_of_its_sources(tmp_path):
+    files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    for file in files:
+        write_jsonl(file, ["x" * 200_000, "y"])
+    data = Jsonl(path=f"{tmp_path}/*.jsonl")
+    first = data.fingerprint()
+    assert list(first) == [str(file) for file in files]
+    assert Mix(sources={"n": data, "h": Hub(path="x")}).fingerprint() == {f"n: {name}": text for name, text in first.items()}
+    write_jsonl(files[1], ["x" * 200_000, "z"])
+    changed = data.fingerprint()
+    assert changed[str(files[0])] == first[str(files[0])] and changed[str(files[1])] != first[str(files[1])]
