@@ -37,7 +37,7 @@ def test_a_row_is_read_in_a_batch_as_it_is_alone_wherever_its_padding_stands(mod
         together_BLV = model.logits(ids_BL, documents_BL=documents_BL)
         for b, prompt in enumerate(PROMPTS):
             alone_LV = model.logits(torch.tensor([prompt]))[0]
-            torch.testing.assert_close(together_BLV[b, documents_BL[b] == 0], alone_LV, atol=2e-5, rtol=1e-5)
+            torch.testing.assert_close(together_BLV[b, documents_BL[b] == 0], alone_LV, atol=1e-4, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", MASKS)
@@ -62,7 +62,7 @@ def test_what_is_committed_in_a_block_does_not_move_the_logits_before_it(models)
     other_BL = ids_BL.clone()
     other_BL[0, 8:] = MASK
     before, after = (models["block_diffusion"].logits(ids)[0] for ids in (ids_BL, other_BL))
-    torch.testing.assert_close(before[:8], after[:8], atol=2e-5, rtol=1e-5)
+    torch.testing.assert_close(before[:8], after[:8], atol=1e-4, rtol=1e-5)
     assert (before[8:] - after[8:]).abs().amax(-1).min() > 0.1
 
 
