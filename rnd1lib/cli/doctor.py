@@ -13,6 +13,8 @@ import typer
 from rnd1lib.plugins import installed
 
 PACKAGES = ("rnd1lib", "torch", "torchtitan", "omegaconf", "transformers", "tokenizers", "safetensors", "datasets")
+EXTRAS = {"torchao": "float8", "liger-kernel": "liger"}
+"""Optional packages, and the extra that brings each."""
 GIB = 2**30
 
 
@@ -39,6 +41,11 @@ def _findings() -> Iterator[tuple[str, str, str]]:
             yield package, metadata.version(package), ""
         except metadata.PackageNotFoundError:
             yield package, "missing", f"pip install {package}"
+    for package, extra in EXTRAS.items():
+        try:
+            yield package, metadata.version(package), ""
+        except metadata.PackageNotFoundError:
+            yield package, f"none (optional: pip install rnd1lib[{extra}])", ""
     try:
         yield from _torch_findings(import_module("torch"))
     except ImportError as error:
@@ -63,7 +70,8 @@ def _torch_findings(torch: Any) -> Iterator[tuple[str, str, str]]:
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             properties = torch.cuda.get_device_properties(index)
-            yield "device", f"cuda:{index} {properties.name}, {properties.total_memory / GIB:.0f} GiB", ""
+            size, capability = properties.total_memory / GIB, f"{properties.major}.{properties.minor}"
+            yield "device", f"cuda:{index} {properties.name}, {size:.0f} GiB, capability {capability}", ""
     else:
         yield "device", "cpu alone", "No GPU driver answers this CUDA build." if torch.version.cuda else ""
     gloo = torch.distributed.is_available() and torch.distributed.is_gloo_available()

@@ -51,7 +51,7 @@ def test_recipes_are_listed_shown_checked_and_compared(rnd1):
 
 def test_doctor_says_ok_or_what_to_do(rnd1):
     lines = rnd1("doctor").splitlines()
-    assert {"python", "torch build", "device", "gloo", "cores", "memory"} <= {line[:12].strip() for line in lines}
+    assert {"python", "torch build", "device", "gloo", "cores", "memory", "torchao"} <= {line[:12].strip() for line in lines}
     assert all(len(line.split()) > 2 for line in lines)
 
 
