@@ -69,3 +69,23 @@ def test_experts_multiply_rounded_factors_whatever_their_numbers_of_tokens():
     product = experts._grouped_mm(A=x_RD, B_t=weight_EFD.transpose(-2, -1), offs=ends_E)
     factors = by_block(x_RD.float()).bfloat16(), by_block(weight_EFD.float()).bfloat16().transpose(-2, -1)
     torch.testing.assert_close(product, grouped_mm(*factors, offs=ends_E), rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize(("precision", "padding"), [("float8", 16), ("mxfp8", 128)])
+def test_with_a_gpu_nothing_is_emulated_and_tokens_are_padded_for_its_kernels(monkeypatch, precision, padding):
+    """What is built, not what it computes: no GPU has run it."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with torch._inductor.config.patch(emulate_precision_casts=False):
+        modules = network(precision, "qwen3_moe")
+    routed, layer = modules["layers.0.moe.routed_experts"], modules["layers.0.attention.wo"]
+    assert routed.token_dispatcher.pad_multiple == padding
+    assert (
+        type(routed.inner_experts.product).__name__
+        == {"float8": "Float8TrainingOpConfig", "mxfp8": "MXFP8TrainingOpConfig"}[precision]
+    )
+    assert not routed.inner_experts.product.pad_token_groups_for_grouped_mm
+    emulated = layer.config.emulate if precision == "float8" else layer.kernel_preference.name == "EMULATED"
+    assert not emulated
+    assert {value.dtype for value in routed.parameters()} == {torch.float32} and type(
+        routed.inner_experts.w1_EFD.data
+    ) is torch.Tensor
