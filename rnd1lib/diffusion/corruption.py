@@ -50,14 +50,8 @@ def corrupt(
     """
     (rows, width), device = batch.ids_BL.shape, batch.ids_BL.device
     decider_BL = _own_places(batch) if eos_token_id is None else deciders(batch, eos_token_id)
-    if times.per == "row":
-        starts_BL = torch.zeros_like(batch.positions_BL)
-        t_B = row_times(times, draws, rows).to(device)
-    else:
-        if block_length is None:
-            raise ValueError("block_length: missing. Times a block need the length of a block.")
-        starts_BL = block_starts(batch.positions_BL, block_length).gather(1, decider_BL)
-        t_B = block_times(times, draws, starts_BL).to(device)
+    starts_BL = _starts(batch, times, block_length).gather(1, decider_BL)
+    t_B = (row_times(times, draws, rows) if times.per == "row" else block_times(times, draws, starts_BL)).to(device)
     probability_BL = mask_probability(noise, t_B).reshape(rows, -1)
 
     def drawn(attempt: int) -> Tensor:
@@ -66,6 +60,15 @@ def corrupt(
 
     masked_BL = _within_band(drawn, batch.maskable_BL, starts_BL, times) if times.redraw else drawn(0)
     return Noised(batch.ids_BL.masked_fill(masked_BL, mask_token_id), masked_BL, t_B, elbo_weight(noise, t_B))
+
+
+def _starts(batch: Batch, times: Times, block_length: int | None) -> Tensor:
+    """[B, L] int64: in which column the row or block begins whose tokens have one t."""
+    if times.per == "row":
+        return torch.zeros_like(batch.positions_BL)
+    if block_length is None:
+        raise ValueError("block_length: missing. Times a block need the length of a block.")
+    return block_starts(batch.positions_BL, block_length)
 
 
 def _own_places(batch: Batch) -> Tensor:
