@@ -1,8 +1,8 @@
 """Float8 and MXFP8 products by torchao, put into a network's configuration before it is built. Imports torchao.
 
-The layers are torchtitan's own quantized ones, put in its converters' way. Its converters themselves refuse any machine
-without the GPU; here the same path runs everywhere, on a CPU with torchao's emulation, so that what is tested is what runs.
-Weights stay plain float32 parameters of the same names: a checkpoint knows nothing of the precision.
+The layers are torchtitan's quantized ones. Its converters, which would put them in, refuse a machine without the GPU; here one
+path runs everywhere, on a CPU with torchao's emulation, so that what is tested is what runs. Weights stay plain float32
+parameters of the same names: a checkpoint knows nothing of the precision. See docs/decisions/0014.
 """
 
 from __future__ import annotations
