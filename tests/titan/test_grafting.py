@@ -63,6 +63,11 @@ def test_the_steps_of_the_fit_are_counted_and_say_the_error_of_each_layer(whole)
         assert losses(whole)[step] == pytest.approx(sum(errors.values()) / 3)
 
 
+def test_the_fit_goes_round_the_rows_that_the_teacher_was_asked_about(whole):
+    first, second, *again = [(line["tokens"], line["masked"]) for line in whole.metrics if "fit" in line]
+    assert again == [first, second] and first != second
+
+
 def test_a_fit_moves_every_attention_parameter_and_no_other(whole):
     before, after, later = at(whole, 3), at(whole, 7), at(whole, 9)
     for name, value in before.items():
@@ -103,6 +108,28 @@ def test_a_fit_lowers_the_error_of_each_layer(run):
     result = run(DENSE, grafting(after=5, fit_steps=25, fit_rows=8), "train.steps=31")
     first, *_, last = fits(result).values()
     assert all(last[layer] < 0.6 * first[layer] for layer in first)
+
+
+def test_the_direction_of_the_diffusion_loss_is_forgotten_at_the_fits_first_step_alone(run, monkeypatch):
+    plain, seen = DiffusionTrainer.train_step, {}
+
+    def watched(self, rows):
+        result = plain(self, rows)
+        (optimizer,) = self.optimizers
+        of = {
+            name: p for group in optimizer.param_groups for name, p in zip(group["param_names"], group["params"], strict=True)
+        }
+        for name in ("layers.0.attention.wo.weight", "layers.0.feed_forward.w1.weight"):
+            grad = None if of[name].grad is None else of[name].grad.to_local().clone()
+            seen[self.step, name.split(".")[2]] = grad, optimizer.state[of[name]]["exp_avg"].to_local().clone()
+        return result
+
+    monkeypatch.setattr(DiffusionTrainer, "train_step", watched)
+    run(DENSE, grafting(after=3, fit_steps=2, fit_rows=8), "train.steps=6")
+    (gradient, direction), (later, both) = seen[4, "attention"], seen[5, "attention"]
+    assert torch.allclose(direction, 0.1 * gradient) and direction.any()
+    assert torch.allclose(both, 0.9 * direction + 0.1 * later)
+    assert seen[4, "feed_forward"][0] is None and torch.equal(seen[5, "feed_forward"][1], seen[3, "feed_forward"][1])
 
 
 @pytest.mark.parametrize(
