@@ -81,7 +81,7 @@ def _become_rnd1(output, arguments, seconds, environment):
     try:
         os.dup2(output, 1)
         os.dup2(output, 2)
-        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)
+        sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
         os.environ.update(environment)
         sys.argv = ["rnd1", *arguments]
         signal.setitimer(signal.ITIMER_PROF, seconds)

@@ -9,11 +9,9 @@ pytestmark = pytest.mark.distributed
 
 
 def test_what_two_ranks_cannot_do_is_said_once(tiny, tmp_path):
-    started = Started(
-        tmp_path / "log", "train", tiny, "train.batch_tokens=448", "titan.parallelism.expert_parallel_degree=3", ranks=2
-    )
+    started = Started("train", tiny, "train.batch_tokens=448", "titan.parallelism.expert_parallel_degree=3")
     assert started.wait() == 1  # torchrun's own; the rank's is in its report
-    text = started.log.read_text()
+    text = started.text
     assert text.count("2 ranks cannot share evenly. Nearest: batch_tokens 512, or 1 rank.") == 1
     assert text.count("expert_parallel_degree: 3 must divide the 2 ranks of this run and the 8 experts. Possible: 1, 2.") == 1
     assert "exitcode  : 2" in text and not (tmp_path / "run").exists()
@@ -21,15 +19,17 @@ def test_what_two_ranks_cannot_do_is_said_once(tiny, tmp_path):
 
 def test_sigterm_to_torchrun_saves_and_a_line_that_only_rank_1_reads_is_said_by_rank_0(tiny, tmp_path, documents):
     folder = tmp_path / "run"
-    started = Started(tmp_path / "first", "train", tiny, *documents(), ranks=2)
-    started.stop_after(folder, 1, signal.SIGTERM)
+    started = Started("train", tiny, *documents(), "callbacks={console: console}")
+    started.until("step      1  loss")
+    started.send(signal.SIGTERM)
+    assert started.wait() == 1, started.text
     saved = status(folder)
-    assert (saved["state"], saved["exit_code"]) == ("stopped", 75), started.lines()
+    assert (saved["state"], saved["exit_code"]) == ("stopped", 75), started.text
     assert (folder / f"checkpoints/step-{saved['step']}/manifest.json").is_file()
 
-    started = Started(tmp_path / "second", "train", tiny, *documents(broken=581), ranks=2)  # stream 581 mod 8 = 5
+    started = Started("train", tiny, *documents(broken=581))  # stream 581 mod 8 = 5
     assert started.wait() == 1
-    text = started.log.read_text()
+    text = started.text
     assert text.count("docs.jsonl:581: the line is not JSON") == 1 and "[rank" not in text, text
     failed = status(folder)
     assert (failed["state"], failed["exit_code"]) == ("failed", 2) and "docs.jsonl:581" in failed["error"]

@@ -1,0 +1,61 @@
+"""A run whose ranks are killed again and again, at any time, ends with the very weights of the run that was left alone."""
+
+import os
+import random
+import signal
+import socket
+
+import pytest
+import torch
+from processes import Forked
+from titan_runs import losses, weights
+
+import rnd1lib
+
+EACH = ["titan.checkpoint.interval=1", "titan.checkpoint.keep_latest_k=2", "train.batch_tokens=128"]
+
+
+def ranks(count, arguments, seconds):
+    """The ranks of one start, the last of which has only so many seconds to compute; ends when all have."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    place = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    started = []
+    for rank in range(count):
+        environment = {**place, "RANK": str(rank), "LOCAL_RANK": str(rank)} if count > 1 else {}
+        started.append(Forked(*arguments, seconds=seconds if rank == count - 1 else 0, environment=environment))
+    codes = [started[-1].wait()]
+    for other in started[:-1]:
+        if codes[0]:  # as torchrun does
+            os.kill(other.pid, signal.SIGKILL)
+        codes.append(other.wait())
+    return codes, started
+
+
+def killed_until_done(tiny, folder, *, count, kills, steps, draw):
+    """Starts the run until it is done; the first `kills` starts are killed. Gives how often it was killed in fact."""
+    arguments = ["train", tiny, *EACH, f"train.steps={steps}", f"run.folder={folder}"]
+    killed = 0
+    while True:
+        codes, started = ranks(count, arguments, draw.uniform(0.4, 1.4) if killed < kills else 0)
+        if not any(codes):
+            return killed
+        assert codes[0] == -signal.SIGPROF, started[-1].text
+        killed += 1
+
+
+@pytest.mark.parametrize(("count", "kills", "steps"), [(1, 3, 16), pytest.param(2, 2, 8, marks=pytest.mark.distributed)])
+def test_a_run_that_is_killed_at_random_times_ends_as_if_it_had_not_been(tiny, tmp_path, count, kills, steps):
+    draw = random.Random(count)
+    assert killed_until_done(tiny, tmp_path / "run", count=count, kills=kills, steps=steps, draw=draw) <= kills
+    result, whole = (
+        rnd1lib.train(rnd1lib.load_recipe(tiny, [*EACH, f"train.steps={steps}", f"run.folder={tmp_path}/{name}"]))
+        for name in ("run", "whole")
+    )
+    if count == 1:  # two ranks add up in another order
+        ours, theirs = weights(result), weights(whole)
+        assert losses(result) == losses(whole) and all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert losses(result) == pytest.approx(losses(whole), rel=1e-5)
+    assert {path.name for path in (result.folder / "checkpoints").iterdir()} >= {f"step-{steps - 1}", f"step-{steps}"}
+    assert not list(result.folder.rglob("*.tmp-*"))
