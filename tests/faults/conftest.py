@@ -50,6 +50,6 @@ def documents(tmp_path):
         if broken:
             lines[broken - 1] = "{broken"
         (tmp_path / "docs.jsonl").write_text("\n".join(lines), encoding="utf-8")
-        return [f"data={{use: jsonl, path: {tmp_path}/docs.jsonl}}", "train.streams=8", "train.steps=60"]
+        return [f"data={{use: jsonl, path: {tmp_path}/docs.jsonl, on_error: stop}}", "train.streams=8", "train.steps=60"]
 
     return write

@@ -1,14 +1,16 @@
 """Real processes of the command line, watched by what they print."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-import traceback
 
 from rnd1lib.cli.app import main
 
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["rnd1lib.cli.app", "rnd1lib.titan.runner"])
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
@@ -55,46 +57,36 @@ class Started(Watched):
 
 
 class Forked(Watched):
-    """A copy of this process, which has imported everything, as `rnd1` with these arguments.
+    """`rnd1` with these arguments, in a copy of a process that has imported everything and done nothing.
 
     seconds: the kernel kills it when it has computed for so long. environment: of a rank.
     """
 
     def __init__(self, *arguments, seconds=0.0, environment=None):
-        ours, theirs = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            os.close(ours)
-            _become_rnd1(theirs, [*map(str, arguments)], seconds, environment or {})
-        os.close(theirs)
-        super().__init__(os.fdopen(ours, encoding="utf-8"))
+        ours, theirs = SERVER.Pipe(duplex=False)
+        self.process = SERVER.Process(target=become_rnd1, args=(theirs, [*map(str, arguments)], seconds, environment or {}))
+        self.process.start()
+        theirs.close()
+        super().__init__(os.fdopen(os.dup(ours.fileno()), encoding="utf-8"))
+        ours.close()
 
     def send(self, number):
-        os.kill(self.pid, number)
+        os.kill(self.process.pid, number)
 
     def code(self):
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self.process.join()
+        return self.process.exitcode
 
 
-def _become_rnd1(output, arguments, seconds, environment):
-    code = 1
-    try:
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
-        os.environ.update(environment)
-        sys.argv = ["rnd1", *arguments]
-        signal.setitimer(signal.ITIMER_PROF, seconds)
-        main()
-        code = 0
-    except SystemExit as left:
-        code = left.code or 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+def become_rnd1(output, arguments, seconds, environment):
+    """What a forked process does."""
+    os.dup2(output.fileno(), 1)
+    os.dup2(output.fileno(), 2)
+    output.close()
+    os.environ.update(environment)
+    sys.argv = ["rnd1", *arguments]
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    main()
 
 
 def last_step(folder):
