@@ -27,7 +27,7 @@ def test_sigterm_to_torchrun_saves_and_a_line_that_only_rank_1_reads_is_said_by_
     assert (saved["state"], saved["exit_code"]) == ("stopped", 75), started.text
     assert (folder / f"checkpoints/step-{saved['step']}/manifest.json").is_file()
 
-    started = Started("train", tiny, *documents(broken=581))  # stream 581 mod 8 = 5
+    started = Started("train", tiny, *documents(broken=581), "--accept-changed-data")  # stream 581 mod 8 = 5
     assert started.wait() == 1
     text = started.text
     assert text.count("docs.jsonl:581: the line is not JSON") == 1 and "[rank" not in text, text
