@@ -102,10 +102,34 @@ def test_in_pytest_the_ids_are_the_sentences_and_the_failure_is_the_promise(pyte
     assert "_hold" not in said
 
 
+def test_the_plugin_of_pytest_holds_every_component_of_a_package_without_a_test_file(pytester):
+    done = pytester.runpytest_inprocess("-v", "-p", "rnd1lib.testing.pytest_plugin", "--conformance", "rnd1lib", "-k", "groups")
+    said = done.stdout.str()
+    assert "lr_groups attention_first: every parameter is in exactly one group PASSED" in said
+    assert "lr_groups uniform: no group is empty PASSED" in said
+    done.assert_outcomes(passed=2 * len(promises("lr_groups")), deselected=done.parseoutcomes()["deselected"])
+
+
+def test_a_component_that_needs_options_is_passed_over_and_says_which(pytester):
+    arguments = ["--conformance", "rnd1lib", "-rs", "-k", "jsonl"]
+    done = pytester.runpytest_inprocess("-p", "rnd1lib.testing.pytest_plugin", *arguments)
+    assert done.parseoutcomes()["skipped"] == len(promises("data"))
+    assert "path: missing" in done.stdout.str()
+
+
+def test_a_plugin_that_there_is_not_is_told(pytester):
+    done = pytester.runpytest_inprocess("-p", "rnd1lib.testing.pytest_plugin", "--conformance", "exampel")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--conformance exampel: no plug-in of rnd1lib has that name" in done.stderr.str() + done.stdout.str()
+
+
 def test_neither_rnd1lib_nor_its_list_of_promises_imports_pytest_or_torchtitan():
-    code = "import sys, rnd1lib; assert 'rnd1lib.testing' not in sys.modules; from rnd1lib.testing import promises; " + (
-        f"[promises(kind) for kind in {KINDS}]; assert not {{'pytest', 'torchtitan'}} & set(sys.modules)"
-    )
+    code = f"""import sys, rnd1lib
+assert "rnd1lib.testing" not in sys.modules
+from rnd1lib.testing import promises
+assert "torch" not in sys.modules
+[promises(kind) for kind in {KINDS}]
+assert not {{"pytest", "torchtitan"}} & set(sys.modules)"""
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
