@@ -31,14 +31,10 @@ def misfits(made: Mapping[Key, Any], structure: Structure) -> Iterator[Misfit]:
                 yield ("objective", option), f"objective {names['objective',]!r}: {sentence}"
     if mask is not None and structure.train is not None:
         yield from _blocks(mask, names["attention_mask",], structure.train)
-    if getattr(mask, "doubled", False) and objective is not None and not objective.corrupts:
-        yield (
-            ("objective",),
-            f"objective {names['objective',]!r} masks nothing, and attention_mask {names['attention_mask',]!r} trains on noisy "
-            "blocks beside clean ones. Use an objective that corrupts, or attention_mask: causal.",
-        )
+    if mask is not None and objective is not None and not objective.corrupts:
+        yield from _clean_text(mask, names)
     if isinstance(mask, StructuralMask):
-        yield from _stages(mask, objective, structure, names)
+        yield from _stages(mask, structure, names)
     yield from _length(made.get(("data",)), structure)
     yield from _last_checkpoint(structure.titan.get("checkpoint"))
 
@@ -66,6 +62,20 @@ def _blocks(mask: Any, name: str, train: TrainSection) -> Iterator[Misfit]:
         )
 
 
+def _clean_text(mask: Any, names: Mapping[Key, str]) -> Iterator[Misfit]:
+    """An objective that masks nothing: whoever sees what stands after a token sees what it is to predict."""
+    objective, name = names["objective",], names["attention_mask",]
+    if isinstance(mask, StructuralMask):
+        what = f"changes a diffusion model in the middle of its run, and objective {objective!r} trains none."
+    elif getattr(mask, "doubled", False):
+        what = f"trains on noisy blocks beside clean ones, and objective {objective!r} masks nothing."
+    elif getattr(mask, "block_length", 1) > 1 or "full" in (mask.pattern(0), mask.pattern(2**62)):
+        what = f"shows a token what stands after it, which objective {objective!r} asks it to predict."
+    else:
+        return
+    yield ("attention_mask",), f"attention_mask {name!r}: it {what} Use attention_mask: causal, or an objective that corrupts."
+
+
 def _length(data: Any, structure: Structure) -> Iterator[Misfit]:
     if structure.train and structure.train.epochs is not None and getattr(data, "endless", False):
         use = structure.tree["data"]["use"]
@@ -86,13 +96,9 @@ def _flavor(model: Any, structure: Structure) -> Iterator[Misfit]:
         yield ("model", "flavor"), f"model {section.use!r}: flavor: there is no {section.flavor!r}.{meant} Flavors: {known}."
 
 
-def _stages(mask: StructuralMask, objective: Any, structure: Structure, names: Mapping[Key, str]) -> Iterator[Misfit]:
+def _stages(mask: StructuralMask, structure: Structure, names: Mapping[Key, str]) -> Iterator[Misfit]:
     """A mask that changes the model in the middle of the run: there are steps on both sides, and whole batches to fit to."""
     who, train = f"attention_mask {names['attention_mask',]!r}", structure.train
-    if objective is not None and not objective.corrupts:
-        causal = "Use an objective that corrupts, or attention_mask 'causal'."
-        what = f"it changes a diffusion model in the middle of its run, and objective {names['objective',]!r} trains none."
-        yield ("attention_mask",), f"{who}: {what} {causal}"
     if train is None or train.batch_tokens % train.sequence_length:
         return
     if train.epochs is None and mask.after + mask.fit_steps >= (total := steps(train)):

@@ -5,6 +5,8 @@ import pytest
 from rnd1lib.errors import RecipeError
 from rnd1lib.recipe import load_recipe
 
+DOUBLED = "attention_mask={use: block_diffusion, block_length: 16, sequence_length: 256}"
+
 
 @pytest.mark.parametrize(
     ("recipe", "override", "sentence"),
@@ -12,7 +14,10 @@ from rnd1lib.recipe import load_recipe
         ("tiny/dense", "train.times.per=block", "'block' needs an attention mask with blocks, and 'bidirectional' has none"),
         ("tiny/block_diffusion", "train.sequence_length=128", None),
         ("tiny/block_diffusion", "attention_mask.sequence_length=128", "128 is not train.sequence_length, 256. Write"),
-        ("tiny/block_diffusion", "objective=autoregressive", "'autoregressive' masks nothing, and attention_mask 'block_diff"),
+        ("tiny/ar", DOUBLED, "attention_mask 'block_diffusion': it trains on noisy blocks beside clean"),
+        ("tiny/ar", "attention_mask=bidirectional", "attention_mask 'bidirectional': it shows a token what stands after it"),
+        ("tiny/ar", "attention_mask=annealing", "attention_mask 'annealing': it shows a token what stands after it"),
+        ("tiny/ar", "attention_mask=block_causal", "attention_mask 'block_causal': it shows a token what stands after it"),
         ("tiny/dense", "attention_mask={use: block_diffusion}", "sequence_length"),
         ("tiny/block_diffusion", "attention_mask={use: block_causal, block_length: 8}", None),
         ("tiny/block_diffusion", "train.times={low: 0.3, high: 0.8, redraw: true}", None),

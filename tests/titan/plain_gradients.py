@@ -4,7 +4,6 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
-from rnd1_plugins.attention_masks.bidirectional import Bidirectional
 from torch.distributed.tensor import DTensor
 
 from rnd1lib.models.attention import attention_masks
@@ -54,7 +53,7 @@ def plain(model, micro_batches, *, balance, z):
         logits = []
         gates = [layer.moe.router.gate for layer in network.layers.values()]
         hooks = [gate.register_forward_hook(partial(keep, logits)) for gate in gates]
-        seen = attention_masks(Bidirectional(), 0, part["documents"], part["positions"])
+        seen = attention_masks(model.attention_mask, 0, part["documents"], part["positions"])
         rows_BLV = network.lm_head(network(part["ids"], positions=part["positions"], attention_masks=seen))
         rows_BLV = rows_BLV.index_fill(-1, part["never"], -torch.inf)
         nll = F.cross_entropy(rows_BLV.flatten(0, 1), part["labels"].flatten(), reduction="none")

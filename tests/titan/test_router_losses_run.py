@@ -28,7 +28,7 @@ def figures(result):
         ["objective={use: a2d_shift, weight: uniform, normalise: masked}", "train.micro_batch_rows=4"],
         ["train.recompute=full"],
         ["train.recompute=selective", "train.micro_batch_rows=2"],
-        ["objective=autoregressive", "attention_mask=bidirectional", "noise=null"],
+        ["objective=autoregressive", "attention_mask=causal", "noise=null"],
     ],
     ids=["one pass", "two micro-batches", "full recomputation", "selective, four micro-batches", "autoregressive"],
 )
