@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rnd1lib.kinds import AttentionMask, DoubledMask
+from rnd1lib.kinds import DoubledMask
 from rnd1lib.models.forward import is_doubled
 from rnd1lib.testing.attention_mask import on_grid, rule
-from rnd1lib.testing.promise import demand, promise
+from rnd1lib.testing.promise import demand, promise_where
 
 
 def parts(mask: DoubledMask) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -24,36 +24,32 @@ def before(mask: DoubledMask, length: int) -> Tensor:
     return blocks_L[:, None] - blocks_L[None, :]
 
 
-@promise
-def the_clean_half_never_sees_the_noisy_one(mask: AttentionMask) -> None:
+@promise_where(is_doubled)
+def the_clean_half_never_sees_the_noisy_one(mask: DoubledMask) -> None:
     """Of a doubled row [noisy | clean]: what stands clean is computed without noise, as in a cache."""
-    if is_doubled(mask):
-        seen = int(parts(mask)[2].sum())
-        demand(seen == 0, f"clean tokens see noisy ones at {seen} places.")
+    seen = int(parts(mask)[2].sum())
+    demand(seen == 0, f"clean tokens see noisy ones at {seen} places.")
 
 
-@promise
-def no_noisy_token_sees_its_own_answer(mask: AttentionMask) -> None:
+@promise_where(is_doubled)
+def no_noisy_token_sees_its_own_answer(mask: DoubledMask) -> None:
     """Of a doubled row: noisy token i sees the clean tokens of earlier blocks, never its own block's or a later one's."""
-    if is_doubled(mask):
-        wrong = int((parts(mask)[1] != (before(mask, mask.sequence_length) > 0)).sum())
-        demand(wrong == 0, f"noisy tokens see clean ones wrongly at {wrong} places.")
+    wrong = int((parts(mask)[1] != (before(mask, mask.sequence_length) > 0)).sum())
+    demand(wrong == 0, f"noisy tokens see clean ones wrongly at {wrong} places.")
 
 
-@promise
-def a_noisy_token_sees_its_own_noisy_block(mask: AttentionMask) -> None:
+@promise_where(is_doubled)
+def a_noisy_token_sees_its_own_noisy_block(mask: DoubledMask) -> None:
     """Of a doubled row: noisy tokens see each other inside a block and nowhere else."""
-    if is_doubled(mask):
-        wrong = int((parts(mask)[0] != (before(mask, mask.sequence_length) == 0)).sum())
-        demand(wrong == 0, f"noisy tokens see noisy ones wrongly at {wrong} places.")
+    wrong = int((parts(mask)[0] != (before(mask, mask.sequence_length) == 0)).sum())
+    demand(wrong == 0, f"noisy tokens see noisy ones wrongly at {wrong} places.")
 
 
-@promise
-def clean_places_alone_are_block_causal(mask: AttentionMask) -> None:
+@promise_where(is_doubled)
+def clean_places_alone_are_block_causal(mask: DoubledMask) -> None:
     """Places from sequence_length on, also of documents longer than that: key j's block is not behind query i's. So sampling,
     which asks for clean places alone, sees what training saw."""
-    if is_doubled(mask):
-        half = mask.sequence_length
-        seen = on_grid(rule(mask, 0), 3 * half)[half:, half:]
-        wrong = int((seen != (before(mask, 2 * half) >= 0)).sum())
-        demand(wrong == 0, f"clean places alone are masked otherwise at {wrong} places.")
+    half = mask.sequence_length
+    seen = on_grid(rule(mask, 0), 3 * half)[half:, half:]
+    wrong = int((seen != (before(mask, 2 * half) >= 0)).sum())
+    demand(wrong == 0, f"clean places alone are masked otherwise at {wrong} places.")

@@ -53,7 +53,7 @@ def check(component: Any, kind: Kind) -> None:
 
 
 def conformance(kind: Kind, *components: Any) -> Callable[..., None]:
-    """The promises as a test function: `test_conformance = conformance("noise", MyNoise())` is one test a promise.
+    """The promises as a test function: `test_conformance = conformance("noise", MyNoise())` is one test a promise that applies.
 
     The ids of the tests are the sentences; with several components the component stands before the sentence. Needs pytest.
     """
@@ -63,6 +63,7 @@ def conformance(kind: Kind, *components: Any) -> Callable[..., None]:
         pytest.param(component, each, id=sentence if len(components) == 1 else f"{component!r}: {sentence}")
         for component in components
         for sentence, each in promises(kind).items()
+        if each.applies(component)
     ]
 
     @pytest.mark.parametrize(("component", "promise"), cases)

@@ -69,12 +69,12 @@ def the_mask_tokens_row_is_in_one_group(lr_groups: LrGroups) -> None:
 
 @promise
 def the_mask_tokens_row_learns(lr_groups: LrGroups) -> None:
-    """No autoregressive model has trained it: it is not frozen, and no group learns faster."""
+    """No autoregressive model has trained it: it is not frozen, and learns at 1e-7 at least, or as fast as anything does."""
     for _, groups in networks(lr_groups):
         fastest = max(group.lr for group in groups)
         for group in of_mask_row(groups):
             demand(not group.frozen, f"the row is frozen with the group {group.name}.")
-            demand(group.lr == fastest, f"the row learns at {group.lr:g}, others at {fastest:g}.")
+            demand(group.lr >= min(1e-7, fastest), f"the row learns at {group.lr:g}, others at {fastest:g}.")
 
 
 @promise

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from rnd1lib.diffusion import IGNORE, Draws, denominator, uncorrupted
 from rnd1lib.kinds import Batch, Noised, Objective, Targets
 from rnd1lib.testing.examples import hidden, packed, part
-from rnd1lib.testing.promise import demand, promise
+from rnd1lib.testing.promise import demand, promise, promise_where
 from rnd1lib.testing.purity import no_process_rng, same, twice, unchanged
 
 
@@ -136,13 +138,11 @@ def a_weight_a_block_is_a_weight_a_token(objective: Objective) -> None:
     demand(same(objective.targets(batch, noised), objective.targets(batch, spread)), "[B, L] gives other targets than [B].")
 
 
-@promise
-def auxiliary_losses_are_named_numbers_with_gradients(objective: Objective) -> None:
-    """auxiliary(logits_NE, chosen_NK), if there is one: finite 0-d losses, whatever the order of the tokens, by names that are
+@promise_where(lambda objective: hasattr(objective, "auxiliary"))
+def auxiliary_losses_are_named_numbers_with_gradients(objective: Any) -> None:
+    """auxiliary(logits_NE, chosen_NK): finite 0-d losses, whatever the order of the tokens, by names that are
     attributes with coefficients; each has a gradient with respect to the router's logits, which stay as they are."""
-    auxiliary = getattr(objective, "auxiliary", None)
-    if auxiliary is None:
-        return
+    auxiliary = objective.auxiliary
     logits_NE = 3 * (Draws(seed=1, step=0).uniform("router", 40, 6) - 0.3)
     chosen_NK = logits_NE.topk(2).indices
     with no_process_rng(), unchanged([logits_NE, chosen_NK]):

@@ -20,14 +20,20 @@ class BrokenPromise(AssertionError):
         self.component, self.sentence, self.formula, self.found = component, sentence, formula, found
 
 
+def always(component: Any) -> bool:
+    """Most promises are of every component of a kind."""
+    return True
+
+
 class Promise:
     """A promise as a function: call it with a component; it returns nothing, or raises BrokenPromise.
 
-    sentence: its name in words. formula: its docstring. A component that fails in the middle breaks the promise too.
+    sentence: its name in words. formula: its docstring. applies: whether it is a component's to keep; the others keep it
+    by having nothing to do with it. A component that fails in the middle breaks the promise.
     """
 
-    def __init__(self, hold: Callable[[Any], None]) -> None:
-        self._hold = hold
+    def __init__(self, hold: Callable[[Any], None], applies: Callable[[Any], bool] = always) -> None:
+        self._hold, self.applies = hold, applies
         self.__name__, self.__module__ = hold.__name__, hold.__module__
         self.sentence = hold.__name__.replace("_", " ")
         self.formula = self.__doc__ = (hold.__doc__ or "").strip()
@@ -35,6 +41,8 @@ class Promise:
     def __call__(self, component: Any) -> None:
         """Raises BrokenPromise where the component does not keep it."""
         __tracebackhide__ = True  # pytest then shows the sentence, not the inside of the kit
+        if not self.applies(component):
+            return
         try:
             self._hold(component)
         except Exception as error:
@@ -48,6 +56,11 @@ class Promise:
 def promise(hold: Callable[[Any], None]) -> Promise:
     """Makes a promise of a function whose name is the sentence and whose docstring is the formula."""
     return Promise(hold)
+
+
+def promise_where(applies: Callable[[Any], bool]) -> Callable[[Callable[[Any], None]], Promise]:
+    """The same for a promise of those components alone for which `applies` holds."""
+    return lambda hold: Promise(hold, applies)
 
 
 class Unlike(AssertionError):

@@ -59,6 +59,8 @@ class PromiseItem(pytest.Item):
             component = rnd1lib.build(self._kind, self._component)
         except ValueError as error:
             pytest.skip(str(error))
+        if not self._promise.applies(component):
+            pytest.skip("it has nothing to do with this promise")
         self._promise(component)
 
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> Any:

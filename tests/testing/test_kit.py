@@ -34,6 +34,15 @@ class Rising(Quadratic):
         return t**self.power
 
 
+@dataclass(frozen=True, kw_only=True)
+class Everything:
+    def pattern(self, step):
+        return "full"
+
+    def mask_mod(self, step):
+        raise NotImplementedError
+
+
 test_a_strangers_schedule_in_one_line = conformance("noise", Quadratic())
 test_two_of_them = conformance("noise", Quadratic(), Quadratic(power=1.0))
 
@@ -100,6 +109,14 @@ def test_in_pytest_the_ids_are_the_sentences_and_the_failure_is_the_promise(pyte
     assert "test_conformance[both functions keep the dtype and shape of t] PASSED" in said
     assert "breaks a promise of its kind: alpha falls from one to zero." in said
     assert "_hold" not in said
+
+
+def test_a_promise_that_is_not_a_components_to_keep_is_no_test_of_it():
+    doubled = {name for name, each in promises("attention_mask").items() if not each.applies(Everything())}
+    assert {"the clean half never sees the noisy one", "a change is decided by the step alone"} <= doubled
+    (marked,) = conformance("attention_mask", Everything()).pytestmark
+    assert {case.id for case in marked.args[1]} == set(promises("attention_mask")) - doubled
+    assert broken_promises(Everything(), "attention_mask") == []
 
 
 def test_the_plugin_of_pytest_holds_every_component_of_a_package_without_a_test_file(pytester):

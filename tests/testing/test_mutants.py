@@ -30,6 +30,14 @@ def test_there_are_many_mutants_each_with_a_name_of_its_own():
     assert len(set(names)) == len(names) >= 60
 
 
+def test_a_mutant_whose_code_is_gone_is_an_error_and_plants_nothing(tmp_path):
+    (tmp_path / "a.py").write_text("x = 1\ny = 1\n")
+    for old, times in (("z = 1", 0), (" = 1", 2)):
+        answer = mutation.planted(tmp_path, {"file": "a.py", "old": old, "new": "", "on": [], "promise": ""})
+        assert answer["error"].startswith(f"a.py holds {old!r} {times} times, not once")
+    assert (tmp_path / "a.py").read_text() == "x = 1\ny = 1\n"
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant["name"])
 def test_a_planted_bug_breaks_its_promise(mutant, answers):
     answer = answers[mutant["name"]]
