@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rnd1lib.data.faults import Faults, Tally
-from rnd1lib.kinds import Data, Document
+from rnd1lib.kinds import Conversation, Data, Document
+
+BYTES_OF_A_TOKEN = 4
+"""Of text, about; what a token id counts as beside text."""
 
 
 def whole_documents(data: Data) -> Iterator[Document]:
@@ -25,3 +28,13 @@ def inspected_documents(data: Data, faults: Faults) -> Iterator[Document]:
             faults.name(item.reason, repeated=True)
     faults.weigh(tally, through=True)
     faults.expected = tally.seen
+
+
+def size(document: Document) -> int:
+    """How much text a document holds, in bytes of UTF-8, before it is encoded."""
+    content = document.content
+    if isinstance(content, str):
+        return len(content.encode())
+    if isinstance(content, Conversation):
+        return sum(len(message["content"].encode()) for message in content.messages)
+    return BYTES_OF_A_TOKEN * len(content)

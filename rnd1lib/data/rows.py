@@ -22,6 +22,7 @@ from torch import Tensor
 from rnd1lib.data.encoding import Encode, EncodeConversation, Encoding, fault
 from rnd1lib.data.faults import Faults, Tally
 from rnd1lib.data.packing import Packer, Piece, Row
+from rnd1lib.data.reading import BYTES_OF_A_TOKEN, size
 from rnd1lib.data.streams import Place, Read, Stream, windows
 from rnd1lib.errors import DataError
 from rnd1lib.kinds import Batch, Data, Document, Skipped
@@ -32,6 +33,10 @@ class Filling(NamedTuple):
 
     text: int = 0
     places: int = 0
+
+
+ENOUGH_ROWS = 64
+"""Of a stream in a pass: the last of them, half full or so, then costs less than a hundredth."""
 
 
 def everything(content: Any) -> bool:
@@ -91,7 +96,10 @@ class PackedRows:
 
     @cached_property
     def streams(self) -> int:
-        """How many streams there are: as many as asked for, halved until each has a document (endless data: not halved)."""
+        """How many streams there are: as many as asked for, halved until each fills some rows (endless data: not halved).
+
+        The last rows of a pass are packed as they are: with too few documents in a stream they would be mostly padding.
+        """
         count = self._most_streams
         while not getattr(self._data, "endless", False) and not self._fills(count):
             if count == 1:
@@ -165,7 +173,18 @@ class PackedRows:
         return self._open[stream].row(row)
 
     def _fills(self, streams: int) -> bool:
-        return all(any(self._taken(item)[0] for item in self._data.documents(stream, streams)) for stream in range(streams))
+        enough = ENOUGH_ROWS * self._packer.sequence_length * BYTES_OF_A_TOKEN if streams > 1 else 0
+        return all(self._holds(stream, streams, enough) for stream in range(streams))
+
+    def _holds(self, stream: int, streams: int, enough: int) -> bool:
+        """Whether a stream has a document that is kept, and `enough` bytes of text."""
+        found, read = False, 0
+        for item in self._data.documents(stream, streams):
+            if isinstance(item, Document) and len(item.content) and self._keep(item.content):
+                found, read = found or bool(self._taken(item)[0]), read + size(item)
+            if found and read >= enough:
+                return True
+        return False
 
     def _read(self, stream: int, cursor: Any, *, repeated: bool = False) -> Iterator[Read]:
         """A stream's documents as pieces, and what became of the others. repeated: every rank reads this stream."""

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnd1lib.data import Faults, PackedRows, merge_states
+from rnd1lib.data.rows import ENOUGH_ROWS
 from rnd1lib.data.streams import MOST_ROWS
 from rnd1lib.errors import DataError
 from rnd1lib.kinds import Document
@@ -22,6 +23,7 @@ class Numbers:
 
     lengths: tuple[int, ...]
     opened: list[int]
+    endless: bool = False  # streams are then as many as asked for
 
     def documents(self, stream, streams, cursor=None):
         self.opened.append(stream)
@@ -36,7 +38,8 @@ def numbers(*lengths):
 
 def drawn(count, mean=60, seed=0):
     chance = random.Random(seed)
-    return numbers(*(min(400, int(chance.expovariate(1 / mean))) for _ in range(count)))
+    lengths = tuple(1 + min(400, int(chance.expovariate(1 / mean))) for _ in range(count))
+    return Numbers(lengths=lengths, opened=[], endless=True)
 
 
 def packed(data, *, length=32, streams=4, seed=0, shift=0, **options):
@@ -189,12 +192,22 @@ def test_lengths_that_never_pack_well_still_end_their_windows():
     assert rows.state_dict()["0"]["window"] >= 1
 
 
-def test_streams_are_halved_until_each_has_a_document():
+def test_streams_are_halved_until_each_has_enough_for_a_good_many_rows():
+    enough = ENOUGH_ROWS * 32
     assert packed(numbers(5), streams=64).streams == 1
-    assert packed(numbers(5, 5, 5), streams=64).streams == 2
-    assert packed(numbers(*[5] * 64), streams=64).streams == 64
-    assert packed(numbers(5, 0, 5, 5), streams=4).streams == 2  # one of the four is empty
-    assert packed(numbers(5, 0, 5, 0), streams=4).streams == 1
+    assert packed(numbers(*[enough] * 3), streams=64).streams == 2
+    assert packed(numbers(*[enough] * 64), streams=64).streams == 64
+    assert packed(numbers(*[enough // 8] * 64), streams=64).streams == 8
+    assert packed(numbers(enough, 0, enough, enough), streams=4).streams == 2  # one of the four is empty
+    assert packed(numbers(enough, enough - 1), streams=2).streams == 1
+
+
+@pytest.mark.parametrize("length", [256, 1024])
+def test_with_few_documents_98_percent_of_the_places_are_filled_all_the_same(length):
+    chance = random.Random(0)
+    lengths = [max(1, int(chance.lognormvariate(0, 0.8) * 40)) for _ in range(2000)]
+    rows = packed(numbers(*lengths), length=length, streams=64, shift=1)
+    assert sum(lengths) + 2 * len(lengths) >= 0.98 * length * rows.epoch_rows()
 
 
 def test_one_long_document_gives_every_row_once():
@@ -204,11 +217,7 @@ def test_one_long_document_gives_every_row_once():
 
 
 def test_endless_data_are_not_probed():
-    @dataclass(frozen=True)
-    class Endless(Numbers):
-        endless = True
-
-    data = Endless(lengths=(50,) * 10, opened=[])
+    data = Numbers(lengths=(50,) * 10, opened=[], endless=True)
     assert packed(data, streams=64).streams == 64
     assert data.opened == []
 
@@ -274,13 +283,13 @@ def test_a_state_may_be_loaded_into_rows_that_were_read_already():
 
 
 def test_documents_that_vanished_since_the_save_are_an_error():
-    rows = packed(drawn(60), streams=1)
-    rows.batch(0, 80)
+    rows = packed(drawn(200), streams=1)
+    rows.batch(0, 200)
     assert rows.state_dict()["0"]["cursor"] is not None
     resumed = packed(numbers(5, 5), streams=1)
     resumed.load_state_dict(rows.state_dict())
     with pytest.raises(DataError, match="no documents behind"):
-        resumed.batch(80, 1)
+        resumed.batch(200, 1)
 
 
 def test_no_streams_and_no_rows_are_refused():

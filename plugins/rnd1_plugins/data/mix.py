@@ -5,11 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from rnd1lib.data.reading import size
 from rnd1lib.errors import DataError
-from rnd1lib.kinds import Component, Conversation, Data, Document, Skipped
-
-BYTES_OF_AN_ID = 4
-"""What a token id counts as beside text, of which four bytes or so make a token."""
+from rnd1lib.kinds import Component, Data, Document, Skipped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,13 +111,13 @@ class _Reader:
     def behind(self) -> float:
         """The bytes read once half of the next document is."""
         assert self.next is not None
-        return float(self.place["bytes"]) + _bytes(self.next) / 2
+        return float(self.place["bytes"]) + size(self.next) / 2
 
     def take(self) -> Document:
         """The next document."""
         assert self.next is not None
         document, self.next = self.next, None
-        self.place = {"cursor": document.cursor, "passes": self.passes, "bytes": self.place["bytes"] + _bytes(document)}
+        self.place = {"cursor": document.cursor, "passes": self.passes, "bytes": self.place["bytes"] + size(document)}
         return document
 
 
@@ -129,12 +127,3 @@ def _cursor(readers: dict[str, _Reader], last: str) -> dict[str, Any]:
 
 def _joined(outer: str, inner: str | None) -> str:
     return outer if inner is None else f"{outer}/{inner}"
-
-
-def _bytes(document: Document) -> int:
-    content = document.content
-    if isinstance(content, str):
-        return len(content.encode())
-    if isinstance(content, Conversation):
-        return sum(len(message["content"].encode()) for message in content.messages)
-    return BYTES_OF_AN_ID * len(content)
