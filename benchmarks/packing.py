@@ -1,8 +1,8 @@
 """The share of places that hold text: our rows against padding a batch and against packing documents as they come.
 
 Lengths like those of instruction data (log-normal, cut at a row) through a source of ids, and the embedded corpus with a
-tokenizer of 4096. Rows are those of a run, over one pass: windows of each stream, packed by first-fit decreasing. The last
-window of a pass is not filled up, which counts where a stream has few rows. `python benchmarks/packing.py`.
+tokenizer of 4096. Rows are those of a run, over one pass: windows of each stream, packed by first-fit decreasing; the last
+window of a pass, which is not filled up, included. `python benchmarks/packing.py`.
 """
 
 import json
@@ -16,7 +16,7 @@ from rnd1lib.data import PackedRows
 from rnd1lib.kinds import Document
 from rnd1lib.models.tokenizer import train_tokenizer
 
-ROW, BATCH, STREAMS, DOCUMENTS = 2048, 8, 4, 8000
+ROW, BATCH, STREAMS, DOCUMENTS = 2048, 8, 64, 8000
 FRAME = 2  # a start token before each document, an end-of-text behind it
 
 

@@ -78,6 +78,12 @@ def test_the_plugin_and_the_recipe_of_the_readme_work(tmp_path, monkeypatch):
     assert type(rnd1lib.load_recipe("mine.yaml", ["noise=quadratic"]).components.noise).__name__ == "Quadratic"
 
 
+def test_the_mixture_of_the_how_to_loads(tmp_path):
+    (tmp_path / "mixed.yaml").write_text("extends: tiny/moe\n" + blocks("docs/how-to/prepare-data.md", "yaml")[0])
+    mixture = rnd1lib.load_recipe(tmp_path / "mixed.yaml").components.data
+    assert mixture.weights == {"web": 0.6, "math": 0.3, "docs": 0.1}
+
+
 def test_the_plugin_file_of_the_how_to_works(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("my_noise.py").write_text(blocks("docs/how-to/write-a-plugin.md", "python")[0])
