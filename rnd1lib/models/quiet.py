@@ -11,6 +11,7 @@ WARNINGS = (
     "DTensor manual_seed\\(\\) may not have complete support",  # nor from its generator
     "torch.distributed is disabled, unavailable or uninitialized",  # one process reads a run's checkpoint
     "`torch.utils._pytree",  # torchtitan registers nodes by a name that torch has since changed
+    "Detected call of `lr_scheduler.step",  # a first step that is not finite moves the schedule alone
     "To get the last learning rate computed by the scheduler",  # torchtitan asks for it on a resume
 )
 RECORDS = (

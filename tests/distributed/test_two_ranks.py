@@ -129,6 +129,12 @@ def test_a_batch_with_nothing_maskable_has_loss_zero(two):
     assert set(two[0]["nothing maskable"].values()) == {0.0}
 
 
+def test_ranks_agree_on_the_checkpoint_to_go_on_from_and_a_save_that_fails_on_one_is_tried_again(recipe, two):
+    assert two[0]["damaged"] == two[0]["ep"] and [rank["failed"] for rank in two] == [[], ["__1_0.distcp"]]
+    names = sorted(path.name.partition("-")[2][:9] for path in (recipe.parent / "damaged/checkpoints").iterdir())
+    assert names == ["1", "2", "3.damaged", "6"]
+
+
 def test_a_gradient_that_one_rank_alone_finds_not_finite_is_passed_over_by_both(recipe, two):
     assert [rank["skipped"] for rank in two] == [[False, True, False]] * 2
     assert sorted(path.name for path in (recipe.parent / "spoilt/non_finite").iterdir()) == [

@@ -15,7 +15,7 @@ import torch.distributed as dist
 import rnd1lib
 from rnd1lib.diffusion import IGNORE
 from rnd1lib.errors import DataError
-from rnd1lib.titan import trainer
+from rnd1lib.titan import commit, trainer
 
 RECIPE, OUT, BLOCKS = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
 EP = "titan.parallelism.expert_parallel_degree=2"
@@ -66,6 +66,25 @@ def count_crossings():
         if getattr(module, "all_to_all_single", None) is plain:
             module.all_to_all_single = counted
     return sent
+
+
+def damage_and_fail(step):
+    """A bit of what rank 1 saved in this step is flipped; the next file that rank 1 brings to the disk does not get there."""
+    shards = sorted((OUT / f"damaged/checkpoints/step-{step}").glob("__1_*.distcp"))
+    if dist.get_rank():
+        data = bytearray(shards[0].read_bytes())
+        data[len(data) // 2] ^= 1
+        shards[0].write_bytes(data)
+    plain, failed = commit.flush, []
+
+    def flush(path):
+        if dist.get_rank() and not failed:
+            failed.append(path.name)
+            raise OSError("no such disk")
+        plain(path)
+
+    commit.flush = flush
+    return failed
 
 
 def spoil_a_gradient_of_rank_one():
@@ -130,6 +149,10 @@ def main():
     )
     seen["nll"] = [line["nll"] for line in evaluated.metrics if "evaluator" in line]
     seen["digests"] = {name: digest(OUT / name) for name in ("ep", "resumed", "fsdp")} if int(os.environ["RANK"]) == 0 else {}
+    saves = ["titan.checkpoint.interval=1", "titan.checkpoint.async_mode=async"]
+    train("damaged", EP, *saves, "run.stop_after=3")
+    seen["failed"] = damage_and_fail(3)
+    seen["damaged"] = losses(train("damaged", EP))
     seen["skipped"] = spoil_a_gradient_of_rank_one()
     train("spoilt", EP, "train.steps=3")
     (OUT / f"seen-{os.environ['RANK']}.json").write_text(json.dumps(seen))

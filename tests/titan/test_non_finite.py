@@ -80,6 +80,14 @@ def test_three_in_a_row_end_the_run_with_the_weights_before_them(run, spoil, tmp
     assert len(list((tmp_path / "run/non_finite").iterdir())) == 3
 
 
+def test_the_very_first_step_may_be_passed_over_and_is_told(run, spoil, capfd):
+    spoil({1})
+    result = run("train.steps=2", "callbacks={console: {use: console}, curves: {use: tensorboard}}")
+    assert losses(result)[1] is None and losses(result)[2] > 0
+    said = capfd.readouterr().err
+    assert "loss      nan" in said and "passed over: not finite" in said and "lr_scheduler" not in said
+
+
 def test_without_leave_to_skip_the_first_one_ends_the_run(run, spoil):
     spoil({2})
     with pytest.raises(NumericalError, match=r"loss of step 2 is (inf|nan)\. The weights are those of step 1"):
