@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch.distributed as dist
 from torch import Tensor
@@ -24,26 +24,10 @@ from rnd1lib.models.manifest import verify
 from rnd1lib.models.run_folder import CHECKPOINTS, checkpoints_in_order, found_checkpoints, is_whole
 from rnd1lib.titan.commit import UNFINISHED, CommittingWriter, Save, tidy
 from rnd1lib.titan.ranks import on_every_rank, on_first_rank
+from rnd1lib.titan.retention import Needed, stale
 
 CHECKPOINT_DEFAULTS = {"enable": True, "folder": CHECKPOINTS, "last_save_model_only": False}
 DAMAGED = ".damaged"
-
-
-class Needed(NamedTuple):
-    """A checkpoint that those behind it, of steps before `until`, cannot go on without."""
-
-    step: int
-    until: int
-
-
-def stale(steps: Sequence[int], keep_latest: int, loaded: int | None, needed: Needed | None) -> list[int]:
-    """What retention removes of whole checkpoints, given in the order of saving.
-
-    All but the newest, the one that the run went on from, and the one that another one here needs.
-    """
-    asked_for = needed is not None and any(needed.step < step < needed.until for step in steps)
-    kept = {loaded, needed.step if needed and asked_for else None}
-    return [step for step in steps[:-keep_latest] if step not in kept]
 
 
 class Checkpoints(CheckpointManager):

@@ -12,7 +12,7 @@ from titan_runs import losses, weights
 from rnd1lib.errors import CheckpointError, RecipeError
 from rnd1lib.models.manifest import MANIFEST, read_manifest
 from rnd1lib.titan import commit
-from rnd1lib.titan.checkpoint import Needed, stale
+from rnd1lib.titan.retention import Needed, stale
 
 EACH = "titan.checkpoint.interval=1"
 
