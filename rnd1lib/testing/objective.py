@@ -154,8 +154,8 @@ def auxiliary_losses_are_named_numbers_with_gradients(objective: Any) -> None:
         demand(isinstance(getattr(objective, name, None), float | int), f"{name} is no attribute with a coefficient.")
         (gradient_NE,) = torch.autograd.grad(loss, leaf_NE, retain_graph=True)
         demand(gradient_NE.isfinite().all() and bool(gradient_NE.any()), f"{name} has no gradient.")
-        off = float((loss - backwards[name]).abs())
-        demand(off < 1e-5 * (1 + float(loss.abs())), f"{name} depends on the order of the tokens, by {off:.2g}.")
+        off = float((loss.detach() - backwards[name]).abs())
+        demand(off < 1e-5 * (1 + float(loss.detach().abs())), f"{name} depends on the order of the tokens, by {off:.2g}.")
 
 
 @promise
