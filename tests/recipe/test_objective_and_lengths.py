@@ -10,13 +10,14 @@ from rnd1lib.recipe.arithmetic import share
 @pytest.mark.parametrize("objective", ["mdlm", "a2d_shift", "autoregressive"])
 @pytest.mark.parametrize("loss", ["balance", "z"])
 def test_a_loss_of_routers_is_refused_for_a_model_without_experts(objective, loss):
+    mask = ["attention_mask=causal"] if objective == "autoregressive" else []
     with pytest.raises(RecipeError) as error:
-        load_recipe("tiny/dense", [f"objective={{use: {objective}, {loss}: 0.1}}"])
+        load_recipe("tiny/dense", [f"objective={{use: {objective}, {loss}: 0.1}}", *mask])
     (problem,) = error.value.problems
     assert problem.startswith(
         f"command line: objective {objective!r}: {loss}: this model has no experts, so there are no routers"
     )
-    made = load_recipe("tiny/moe", [f"objective={{use: {objective}, {loss}: 0.1}}"]).components.objective
+    made = load_recipe("tiny/moe", [f"objective={{use: {objective}, {loss}: 0.1}}", *mask]).components.objective
     assert getattr(made, loss) == 0.1
 
 
