@@ -1,14 +1,14 @@
 """Ctrl-C in the middle of `rnd1 tokenize`: nothing is left, and the exit code says so."""
 
 import signal
-import time
 
-from processes import PATIENCE, Started
+from processes import Forked
 
 from rnd1lib.models.tokenizer import train_tokenizer
 
 ENDLESS = '''
 from dataclasses import dataclass
+from itertools import count
 
 import rnd1lib
 from rnd1lib.kinds import Document
@@ -21,7 +21,9 @@ class Endless:
     endless = True
 
     def documents(self, stream, streams, cursor=None):
-        while True:
+        for number in count():
+            if number == 50:
+                print("fifty documents", flush=True)
             yield Document("a text " * 1000, None)
 
 
@@ -29,13 +31,6 @@ class Endless:
 def rnd1_register(register):
     register.data("endless", Endless)
 '''
-
-RECIPE = """
-extends: tiny/dense
-plugins: [./endless.py]
-model: {tokenizer: "%s/tokenizer"}
-data: endless
-"""
 
 
 def test_ctrl_c_leaves_nothing(tmp_path):
@@ -45,12 +40,9 @@ def test_ctrl_c_leaves_nothing(tmp_path):
     recipe.write_text(
         f"extends: tiny/dense\nplugins: [./endless.py]\nmodel: {{tokenizer: {tmp_path}/tokenizer}}\ndata: endless\n"
     )
-    started = Started(tmp_path / "log", "tokenize", recipe, tmp_path / "out")
-    deadline = time.monotonic() + PATIENCE
-    while not list(tmp_path.glob("out.partial-*/tokenizer.json")):
-        assert started.process.poll() is None and time.monotonic() < deadline, started.lines()
-        time.sleep(0.01)
-    started.process.send_signal(signal.SIGINT)
-    assert started.wait() == 130, started.lines()
-    assert "Traceback" not in started.log.read_text()
-    assert not list(tmp_path.glob("out*"))
+    started = Forked("tokenize", recipe, tmp_path / "out")
+    started.until("fifty documents")
+    assert len(list(tmp_path.glob("out.partial-*"))) == 1
+    started.send(signal.SIGINT)
+    assert started.wait() == 130, started.text
+    assert "Traceback" not in started.text and not list(tmp_path.glob("out*"))

@@ -9,6 +9,7 @@ from titan_runs import losses, weights
 
 from rnd1lib.errors import CheckpointError, RecipeError, Rnd1Error, Stopped
 from rnd1lib.titan.records import Records
+from rnd1lib.titan.trainer import DiffusionTrainer
 
 
 @pytest.mark.parametrize(
@@ -147,3 +148,23 @@ def test_a_damaged_checkpoint_is_named_and_nothing_is_trained_on(run):
     assert max(losses(result)) == 3
     status = json.loads((result.folder / "status.json").read_text())
     assert (status["state"], status["exit_code"]) == ("failed", 4)
+
+
+def test_a_run_that_died_inside_an_accumulation_window_ends_as_if_it_had_not(run, tmp_path, monkeypatch):
+    options = ["train.micro_batch_rows=2", "titan.checkpoint.interval=3"]
+    whole = run(*options, f"run.folder={tmp_path}/whole")
+    forward, calls = DiffusionTrainer._forward_backward_body, []
+
+    def dies_in_the_third_of_four(self, *arguments):
+        calls.append(self.step)
+        if calls.count(5) == 3:
+            raise OSError("the machine is gone")
+        return forward(self, *arguments)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="the machine is gone"):
+        patch.setattr(DiffusionTrainer, "_forward_backward_body", dies_in_the_third_of_four)
+        run(*options)
+    resumed = run(*options)
+    assert losses(resumed) == losses(whole)
+    ours, theirs = weights(resumed), weights(whole)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
