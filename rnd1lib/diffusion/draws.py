@@ -36,13 +36,16 @@ def _mix(x: Tensor) -> Tensor:
     return x ^ _shift_right(x, 31)
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _key(seed: int, stream: str) -> int:
     """Where a stream's hashes begin: an int64, in Python's integers, so that a compiler takes it for the constant it is."""
     bits = seed * GOLDEN + zlib.crc32(stream.encode()) & ALL_BITS
     bits = (bits ^ bits >> 30) * FIRST & ALL_BITS
     bits = (bits ^ bits >> 27) * SECOND & ALL_BITS
     return _signed(bits ^ bits >> 31)
+
+
+# What torch.compiler.assume_constant_result would set; calling it imports torch's compiler, which takes longer than torch.
+_key._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def _hash(seed: int, stream: str, *indices: Tensor | int) -> Tensor:
