@@ -1,5 +1,8 @@
 """Counter-based randomness: who asks plays no part, and the numbers are uniform."""
 
+import subprocess
+import sys
+
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,3 +81,10 @@ def test_hash_uniform_broadcasts_over_its_indices():
     grid = hash_uniform(0, "annealing", 3, q, kv)
     assert grid.shape == (4, 6) and grid.dtype == torch.float32
     assert grid[2, 5] == hash_uniform(0, "annealing", 3, torch.tensor(2), torch.tensor(5))
+
+
+def test_the_mathematics_imports_torch_without_its_compiler():
+    """Which takes longer to import than torch; `tests/models/test_flex.py` holds that draws are compiled all the same."""
+    reached = "import sys, torch; before = 'torch._dynamo' in sys.modules; import rnd1lib.diffusion"
+    said = f"{reached}; print(before, 'torch._dynamo' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", said], capture_output=True, text=True).stdout.split() == ["False", "False"]
