@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torchtitan.models.common.moe import TokenChoiceTopKRouter
 
 from rnd1lib.kinds import Objective
+from rnd1lib.models.attached_loss import with_loss
 
 
 class Router(TokenChoiceTopKRouter):
@@ -58,17 +58,5 @@ class Router(TokenChoiceTopKRouter):
         self.losses = {name: loss.detach() for name, loss in losses.items()}  # a second forward of recomputation says the same
         for name, loss in losses.items():
             weighted = loss * (getattr(self.objective, name) * self.share)
-            scores_BLK = _Along.apply(scores_BLK, weighted)  # type: ignore[no-untyped-call]
+            scores_BLK = with_loss(scores_BLK, weighted)
         return scores_BLK
-
-
-class _Along(torch.autograd.Function):
-    """Gives x back as it is; in the backward a loss, which is added to nothing, gets the gradient 1 as the whole loss does."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, loss: Tensor) -> Tensor:
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        return gradient, torch.ones((), device=gradient.device)

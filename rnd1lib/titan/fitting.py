@@ -23,6 +23,7 @@ from torchtitan.models.common.attention import BaseAttention
 
 from rnd1lib.diffusion import IGNORE
 from rnd1lib.kinds import Batch, Noised
+from rnd1lib.models.attached_loss import with_loss
 from rnd1lib.models.weights import parameter_name
 from rnd1lib.titan.reading import training_states
 from rnd1lib.titan.trainer import Backward, DiffusionTrainer
@@ -160,20 +161,7 @@ def _attach(
     target_BLD = captured_BLD.to(output_BLD.device)
     loss = error(output_BLD.float() / scale, target_BLD.float() / scale)
     seen[name] = loss.detach()
-    attached: Tensor = _WithLoss.apply(target_BLD, loss * share)  # type: ignore[no-untyped-call]
-    return attached
-
-
-class _WithLoss(torch.autograd.Function):
-    """A constant as it is; whoever goes backward through it goes into the loss too, with gradient 1."""
-
-    @staticmethod
-    def forward(ctx: Any, constant: Tensor, loss: Tensor) -> Tensor:
-        return constant.view_as(constant)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor]:
-        return None, torch.ones((), dtype=torch.float32, device=grad.device)
+    return with_loss(target_BLD, loss * share)
 
 
 def _forget_momentum(trainer: DiffusionTrainer) -> None:
