@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from torchtitan.protocols.model_spec import ModelSpec
 
 
+def experts_of(config: Mapping[str, Any]) -> int:
+    """How many experts a layer of a network has, by its config.json; 0 for a dense one."""
+    return int(config.get("num_experts") or config.get("num_local_experts") or 0)
+
+
 class TensorSource(NamedTuple):
     """One parameter of the network and the Hugging Face tensors that make it up.
 

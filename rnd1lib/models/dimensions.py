@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rnd1lib.errors import ModelError
+from rnd1lib.kinds.model import experts_of
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def dimensions(config: Mapping[str, Any]) -> Dimensions:
     problems = _missing(config) or _unsupported(config)
     if problems:
         raise ModelError("\n".join(f"config.json: {problem}" for problem in problems))
-    experts = _experts(config)
+    experts = experts_of(config)
     return Dimensions(
         vocabulary=config["vocab_size"],
         width=config["hidden_size"],
@@ -67,7 +68,7 @@ EXPERT_SIZES = ("num_experts_per_tok", "moe_intermediate_size")
 
 
 def _missing(config: Mapping[str, Any]) -> list[str]:
-    needed = SIZES + (EXPERT_SIZES if _experts(config) else ())
+    needed = SIZES + (EXPERT_SIZES if experts_of(config) else ())
     return [f"{key}: {config.get(key)!r} is no positive whole number." for key in needed if not _is_size(config.get(key))]
 
 
@@ -89,14 +90,9 @@ def _unsupported(config: Mapping[str, Any]) -> list[str]:
     return [sentence for sentence, holds in checks.items() if holds]
 
 
-def _experts(config: Mapping[str, Any]) -> int:
-    """0 for a dense model."""
-    return int(config.get("num_experts") or config.get("num_local_experts") or 0)
-
-
 def _is_sparse(config: Mapping[str, Any], layer: int) -> bool:
     step = config.get("decoder_sparse_step") or 1
-    return _experts(config) > 0 and layer not in (config.get("mlp_only_layers") or ()) and (layer + 1) % step == 0
+    return experts_of(config) > 0 and layer not in (config.get("mlp_only_layers") or ()) and (layer + 1) % step == 0
 
 
 def _rope(config: Mapping[str, Any]) -> Mapping[str, Any]:

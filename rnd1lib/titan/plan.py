@@ -12,6 +12,7 @@ import torch
 from rnd1lib.data import whole_documents
 from rnd1lib.errors import DataError, RecipeError
 from rnd1lib.kinds import Build, StructuralMask
+from rnd1lib.kinds.model import experts_of
 from rnd1lib.models.facts import read_facts
 from rnd1lib.models.folder import CONFIG, FACTS, locate, open_folder, read_json
 from rnd1lib.models.run_folder import RunFolder, is_run_folder
@@ -20,7 +21,7 @@ from rnd1lib.recipe.arithmetic import Batching, batching, lr_scale
 from rnd1lib.recipe.composition import losses_without_routers
 from rnd1lib.titan.groups import Claim, claim
 from rnd1lib.titan.model_folder import Start, decide, given_tokenizer, trains_tokenizer, vocabulary_problems
-from rnd1lib.titan.precision import experts_of, precision_problems
+from rnd1lib.titan.precision import precision_problems
 
 if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 
+from rnd1lib.kinds.model import experts_of
+
 if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe
 
@@ -57,11 +59,6 @@ def precision_notes(precision: str, config: Mapping[str, Any]) -> list[str]:
         f"precision {precision} is emulated on this machine: its rounding, not its speed."
         + experts * (precision == "float8" and experts_of(config) > 0)
     ]
-
-
-def experts_of(config: Mapping[str, Any]) -> int:
-    """How many experts a layer of the network has; 0 for a dense one."""
-    return int(config.get("num_experts") or config.get("num_local_experts") or 0)
 
 
 def _quantization_problems(precision: str, config: Mapping[str, Any], tokens: int) -> Iterator[str]:
