@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rnd1_plugins.data.files import fingerprints
+from rnd1_plugins.data.files import Files
 from rnd1_plugins.data.lines import Line, checked_text, json_value, lines
 from rnd1lib.errors import DataError
 from rnd1lib.kinds import Conversation, Document, Skipped
@@ -16,7 +16,7 @@ ANSWERS = "assistant"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chat:
+class Chat(Files):
     """Supervised fine-tuning: `{use: chat, path: chats/*.jsonl}`, a line `{"messages": [{"role": ..., "content": ...}]}` each.
 
     One answer of the assistant is the target, all before it is its prompt: never masked, never scored. So a conversation with
@@ -25,9 +25,6 @@ class Chat:
     where to stop (Nie et al. 2025, LLaDA, 2.3). A document that is longer than a row is not split but skipped, as a broken
     line is.
     """
-
-    path: str
-    """A file, or a glob of files; `**` goes into folders."""
 
     key: str = "messages"
     """Where in a line's object the messages stand."""
@@ -39,14 +36,9 @@ class Chat:
     """Which answers of a conversation are learned."""
 
     def __post_init__(self) -> None:
-        if not self.path:
-            raise ValueError("path: '' names no file.")
+        super().__post_init__()
         if self.pad_to != "row" and (type(self.pad_to) is not int or self.pad_to < 1):
             raise ValueError(f"pad_to: {self.pad_to!r} is neither a number of tokens from 1 nor 'row'.")
-
-    def fingerprint(self) -> dict[str, str]:
-        """What changes when a file does."""
-        return fingerprints(self.path)
 
     def documents(self, stream: int, streams: int, cursor: Any = None) -> Iterator[Document | Skipped]:
         """Line n of file f belongs to stream (f + n) mod `streams`; a cursor may lie between the answers of a line.

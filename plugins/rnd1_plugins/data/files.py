@@ -1,14 +1,34 @@
-"""The files that a component's `path` means."""
+"""What the sources that read files have in common."""
 
 from __future__ import annotations
 
 import glob
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from rnd1lib.errors import DataError
 
 EDGE_BYTES = 64 * 2**10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """A source whose documents lie in local files."""
+
+    path: str
+    """A file, or a glob of files; `**` goes into folders."""
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise ValueError("path: '' names no file.")
+
+    def fingerprint(self) -> dict[str, str]:
+        """path -> size and sha256 of the first and last 64 KiB, by which a changed file is told without reading all of it.
+
+        DataError: none is found, or one cannot be read.
+        """
+        return {str(path): _fingerprint(path) for path in matching_files(self.path)}
 
 
 def matching_files(pattern: str) -> list[Path]:
@@ -20,14 +40,6 @@ def matching_files(pattern: str) -> list[Path]:
     if not files:
         raise DataError(f"{pattern}: no file matches (searched from {Path.cwd()}).")
     return files
-
-
-def fingerprints(pattern: str) -> dict[str, str]:
-    """path -> size and sha256 of the first and last 64 KiB, by which a changed file is told without reading all of it.
-
-    DataError: none is found, or one cannot be read.
-    """
-    return {str(path): _fingerprint(path) for path in matching_files(pattern)}
 
 
 def _fingerprint(path: Path) -> str:

@@ -6,33 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rnd1_plugins.data.files import fingerprints
+from rnd1_plugins.data.files import Files
 from rnd1_plugins.data.lines import checked_text, json_value, lines
 from rnd1lib.errors import DataError
 from rnd1lib.kinds import Document, Skipped
 
 
 @dataclass(frozen=True, kw_only=True)
-class Jsonl:
+class Jsonl(Files):
     """Files with a JSON object a line, a document each: `{use: jsonl, path: data/*.jsonl, key: text}`.
 
     Blank lines, CRLF and a byte order mark are fine. A line that is no UTF-8 JSON object with a text under `key`, or longer
     than 64 MB, counts as broken.
     """
 
-    path: str
-    """A file, or a glob of files; `**` goes into folders."""
-
     key: str = "text"
     """Where in a line's object the text stands."""
-
-    def __post_init__(self) -> None:
-        if not self.path:
-            raise ValueError("path: '' names no file.")
-
-    def fingerprint(self) -> dict[str, str]:
-        """What changes when a file does."""
-        return fingerprints(self.path)
 
     def documents(self, stream: int, streams: int, cursor: Any = None) -> Iterator[Document | Skipped]:
         """Line n of file f belongs to stream (f + n) mod `streams`; a cursor is file, line and the byte behind the line.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rnd1_plugins.data.files import fingerprints, matching_files
+from rnd1_plugins.data.files import Files, matching_files
 from rnd1_plugins.data.lines import checked_text
 from rnd1lib.errors import DataError
 from rnd1lib.kinds import Document, Skipped
@@ -15,26 +15,15 @@ ROWS_AT_A_TIME = 256
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parquet:
+class Parquet(Files):
     """Parquet files, a row a document: `{use: parquet, path: data/*.parquet, key: text}`.
 
     Only the column `key` is read. A row group belongs to one stream and is read by it alone, so there are at most as many
     streams as row groups; files are best written with groups of some thousand rows. A row without a text counts as broken.
     """
 
-    path: str
-    """A file, or a glob of files; `**` goes into folders."""
-
     key: str = "text"
     """The column that holds the text."""
-
-    def __post_init__(self) -> None:
-        if not self.path:
-            raise ValueError("path: '' names no file.")
-
-    def fingerprint(self) -> dict[str, str]:
-        """What changes when a file does."""
-        return fingerprints(self.path)
 
     def documents(self, stream: int, streams: int, cursor: Any = None) -> Iterator[Document | Skipped]:
         """Row group g, counted over all files, belongs to stream g mod `streams`; a cursor is file, group in it and row.

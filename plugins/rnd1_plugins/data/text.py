@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rnd1_plugins.data.files import fingerprints, matching_files
+from rnd1_plugins.data.files import Files, matching_files
 from rnd1lib.errors import DataError
 from rnd1lib.kinds import Document, Skipped
 
@@ -16,22 +16,11 @@ LARGEST_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Text:
+class Text(Files):
     """Plain UTF-8 files, a document each, in order of path: `{use: text, path: books/**/*.txt}`.
 
     A file that is not UTF-8, or larger than 256 MB, counts as broken.
     """
-
-    path: str
-    """A file, or a glob of files; `**` goes into folders."""
-
-    def __post_init__(self) -> None:
-        if not self.path:
-            raise ValueError("path: '' names no file.")
-
-    def fingerprint(self) -> dict[str, str]:
-        """What changes when a file does."""
-        return fingerprints(self.path)
 
     def documents(self, stream: int, streams: int, cursor: Any = None) -> Iterator[Document | Skipped]:
         """File i belongs to stream i mod `streams`; a cursor is the number of the file that was read last.
