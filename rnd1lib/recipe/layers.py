@@ -123,10 +123,11 @@ class _Stack:
 
 
 def _absolute(files: Any, folder: Path) -> Any:
-    """Plug-in files start from the file that names them; a URL stays as it is, to be refused with its name."""
+    """Plug-in files start from the file that names them; what no file can be called stays as it is, to be refused by name."""
     if not isinstance(files, list):
         return files
-    return [str((folder / each).resolve()) if isinstance(each, str) and "://" not in each else each for each in files]
+    local = [isinstance(each, str) and "://" not in each and "\0" not in each for each in files]
+    return [str((folder / each).resolve()) if is_local else each for each, is_local in zip(files, local, strict=True)]
 
 
 def _shown(path: Path) -> str:
