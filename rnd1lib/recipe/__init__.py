@@ -2,7 +2,8 @@
 
 from rnd1lib.recipe.load import load_recipe, read_recipe
 from rnd1lib.recipe.recipe import Components, Recipe
-from rnd1lib.recipe.sections import Entry, ModelSection, RunSection, TimesSection, TrainSection
+from rnd1lib.recipe.sections import Entry, ModelSection, RunSection
+from rnd1lib.recipe.train_section import TimesSection, TrainSection
 
 __all__ = [
     "Components",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rnd1lib.errors import RecipeError
 
 if TYPE_CHECKING:
-    from rnd1lib.recipe.sections import TrainSection
+    from rnd1lib.recipe.train_section import TrainSection
 
 
 SPAN = re.compile(r"(\d+(?:\.\d*)?(?:[eE]\+?\d{1,2})?)\s*(%|tokens)")
@@ -84,7 +84,7 @@ def span_steps(span: int | str, train: TrainSection, total: int) -> int:
     """A length in steps: of tokens the nearest number, of a percentage its part of the `total` steps."""
     if isinstance(span, int):
         return span
-    number, unit = SPAN.fullmatch(span).groups()  # type: ignore[union-attr]  # sections.py has looked at it
+    number, unit = SPAN.fullmatch(span).groups()  # type: ignore[union-attr]  # span_fault has looked at it
     return round(float(number) / 100 * total) if unit == "%" else round(float(number) / train.batch_tokens)
 
 

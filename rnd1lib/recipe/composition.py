@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rnd1lib.kinds import StructuralMask
+from rnd1lib.kinds.model import experts_of
 from rnd1lib.recipe.arithmetic import rows_of_batch, steps
-from rnd1lib.recipe.sections import TrainSection
 from rnd1lib.recipe.structure import Structure
-from rnd1lib.recipe.typed import Key
+from rnd1lib.recipe.train_section import TrainSection
+from rnd1lib.recipe.typed import Key, Misfit
 from rnd1lib.registry import did_you_mean
-
-Misfit = tuple[Key, str]
 
 
 def misfits(made: Mapping[Key, Any], structure: Structure) -> Iterator[Misfit]:
@@ -23,12 +22,12 @@ def misfits(made: Mapping[Key, Any], structure: Structure) -> Iterator[Misfit]:
     names = {key: use for key, (_, use, _) in structure.references.items()}
     objective, model, mask = (made.get((kind,)) for kind in ("objective", "model", "attention_mask"))
     if objective is not None and objective.corrupts and structure.tree.get("noise") is None:
-        yield ("noise",), f"noise: missing. objective {names['objective',]!r} corrupts, so it needs a noise schedule."
+        yield Misfit(("noise",), f"noise: missing. objective {names['objective',]!r} corrupts, so it needs a noise schedule.")
     if model is not None:
         yield from _flavor(model, structure)
         if structure.model and structure.model.flavor in model.flavors:
             for option, sentence in losses_without_routers(objective, model.flavors[structure.model.flavor]):
-                yield ("objective", option), f"objective {names['objective',]!r}: {sentence}"
+                yield Misfit(("objective", option), f"objective {names['objective',]!r}: {sentence}")
     if mask is not None and structure.train is not None:
         yield from _blocks(mask, names["attention_mask",], structure.train)
     if mask is not None and objective is not None and not objective.corrupts:
@@ -41,7 +40,7 @@ def misfits(made: Mapping[Key, Any], structure: Structure) -> Iterator[Misfit]:
 
 def losses_without_routers(objective: Any, config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Option and sentence for each loss of the routers that `objective` asks of a network without experts (config.json)."""
-    if not (config.get("num_experts") or config.get("num_local_experts")):
+    if not experts_of(config):
         for name in ("balance", "z"):
             if getattr(objective, name, 0):
                 yield name, f"{name}: this model has no experts, so there are no routers to hold to it. Use 0."
@@ -49,13 +48,13 @@ def losses_without_routers(objective: Any, config: Mapping[str, Any]) -> Iterato
 
 def _blocks(mask: Any, name: str, train: TrainSection) -> Iterator[Misfit]:
     if train.times.per == "block" and not hasattr(mask, "block_length"):
-        yield (
+        yield Misfit(
             ("train", "times", "per"),
             f"train.times.per: 'block' needs an attention mask with blocks, and {name!r} has none. "
             "Use block_diffusion or block_causal, or times per: row.",
         )
     if getattr(mask, "doubled", False) and mask.sequence_length != train.sequence_length:
-        yield (
+        yield Misfit(
             ("attention_mask", "sequence_length"),
             f"attention_mask {name!r}: sequence_length: {mask.sequence_length} is not train.sequence_length, "
             f"{train.sequence_length}. Write ${{train.sequence_length}}.",
@@ -73,19 +72,23 @@ def _clean_text(mask: Any, names: Mapping[Key, str]) -> Iterator[Misfit]:
         what = f"shows a token what stands after it, which objective {objective!r} asks it to predict."
     else:
         return
-    yield ("attention_mask",), f"attention_mask {name!r}: it {what} Use attention_mask: causal, or an objective that corrupts."
+    yield Misfit(
+        ("attention_mask",), f"attention_mask {name!r}: it {what} Use attention_mask: causal, or an objective that corrupts."
+    )
 
 
 def _length(data: Any, structure: Structure) -> Iterator[Misfit]:
     if structure.train and structure.train.epochs is not None and getattr(data, "endless", False):
         use = structure.tree["data"]["use"]
-        yield ("train", "epochs"), f"train.epochs: the documents of {use!r} are not counted beforehand. Give steps or tokens."
+        yield Misfit(
+            ("train", "epochs"), f"train.epochs: the documents of {use!r} are not counted beforehand. Give steps or tokens."
+        )
 
 
 def _last_checkpoint(section: Any) -> Iterator[Misfit]:
     if isinstance(section, Mapping) and section.get("last_save_model_only"):
         sentence = "no run could go on from such a checkpoint. Use `rnd1 export` when the run has ended."
-        yield ("titan", "checkpoint", "last_save_model_only"), f"titan.checkpoint.last_save_model_only: {sentence}"
+        yield Misfit(("titan", "checkpoint", "last_save_model_only"), f"titan.checkpoint.last_save_model_only: {sentence}")
 
 
 def _flavor(model: Any, structure: Structure) -> Iterator[Misfit]:
@@ -93,7 +96,9 @@ def _flavor(model: Any, structure: Structure) -> Iterator[Misfit]:
     if section and section.flavor is not None and section.flavor not in model.flavors:
         known = ", ".join(model.flavors)
         meant = did_you_mean(section.flavor, model.flavors)
-        yield ("model", "flavor"), f"model {section.use!r}: flavor: there is no {section.flavor!r}.{meant} Flavors: {known}."
+        yield Misfit(
+            ("model", "flavor"), f"model {section.use!r}: flavor: there is no {section.flavor!r}.{meant} Flavors: {known}."
+        )
 
 
 def _stages(mask: StructuralMask, structure: Structure, names: Mapping[Key, str]) -> Iterator[Misfit]:
@@ -104,9 +109,9 @@ def _stages(mask: StructuralMask, structure: Structure, names: Mapping[Key, str]
     if train.epochs is None and mask.after + mask.fit_steps >= (total := steps(train)):
         taken = f"{mask.after}{f' and {mask.fit_steps} steps of fit' if mask.fit_steps else ''}"
         what = f"after: {taken} leave nothing of the run's {total} steps to go on with."
-        yield ("attention_mask", "after"), f"{who}: {what} Lower it, or train longer."
+        yield Misfit(("attention_mask", "after"), f"{who}: {what} Lower it, or train longer.")
     rows = rows_of_batch(train.batch_tokens, train.sequence_length)
     if mask.fit_steps and mask.fit_rows % rows:
         nearest = max(1, round(mask.fit_rows / rows)) * rows
         what = f"fit_rows: {mask.fit_rows} is no multiple of the {rows} rows of a step."
-        yield ("attention_mask", "fit_rows"), f"{who}: {what} Nearest: {nearest}."
+        yield Misfit(("attention_mask", "fit_rows"), f"{who}: {what} Nearest: {nearest}.")

@@ -10,7 +10,7 @@ from rnd1lib.recipe.arithmetic import steps
 from rnd1lib.recipe.load import read_recipe
 from rnd1lib.recipe.problems import origin_of, spelled
 from rnd1lib.recipe.recipe import Recipe
-from rnd1lib.recipe.sections import LENGTHS
+from rnd1lib.recipe.train_section import LENGTHS
 from rnd1lib.recipe.typed import Key
 
 FREE: tuple[Key, ...] = (

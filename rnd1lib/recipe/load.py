@@ -18,8 +18,8 @@ from rnd1lib.recipe.merge import merge
 from rnd1lib.recipe.options import PluginMisfit, make
 from rnd1lib.recipe.problems import Origin, Problems
 from rnd1lib.recipe.recipe import Components, Recipe
-from rnd1lib.recipe.sections import INNER, TrainSection
 from rnd1lib.recipe.structure import Structure
+from rnd1lib.recipe.train_section import INNER, TrainSection
 from rnd1lib.registry import Registry
 
 

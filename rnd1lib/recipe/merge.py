@@ -9,7 +9,8 @@ from typing import Any
 from rnd1lib.kinds import Kind
 from rnd1lib.recipe.layers import Layer
 from rnd1lib.recipe.problems import Origins
-from rnd1lib.recipe.sections import CORE_KEYS, LENGTHS, NESTED_KEYS
+from rnd1lib.recipe.sections import CORE_KEYS, NESTED_KEYS
+from rnd1lib.recipe.train_section import LENGTHS
 from rnd1lib.recipe.typed import Key
 
 SLOTS: tuple[Kind, ...] = ("model", "attention_mask", "noise", "objective", "lr_groups", "sampler", "data")

@@ -15,7 +15,8 @@ from rnd1lib.kinds import AttentionMask, Callback, Data, Evaluator, Kind, LrGrou
 from rnd1lib.recipe.arithmetic import settled
 from rnd1lib.recipe.options import make
 from rnd1lib.recipe.problems import Origins
-from rnd1lib.recipe.sections import DataSection, Entry, ModelSection, RunSection, TrainSection
+from rnd1lib.recipe.sections import DataSection, Entry, ModelSection, RunSection
+from rnd1lib.recipe.train_section import TrainSection
 from rnd1lib.recipe.typed import Key
 from rnd1lib.recipe.writing import to_yaml
 from rnd1lib.registry import Owner, Registry

@@ -9,7 +9,8 @@ from typing import Any
 from rnd1lib.kinds import Kind
 from rnd1lib.recipe.merge import KEYS, SLOTS
 from rnd1lib.recipe.problems import Problems
-from rnd1lib.recipe.sections import CORE_KEYS, DataSection, Entry, ModelSection, RunSection, TrainSection
+from rnd1lib.recipe.sections import CORE_KEYS, DataSection, Entry, ModelSection, RunSection
+from rnd1lib.recipe.train_section import TrainSection
 from rnd1lib.recipe.typed import Key, convert, unknown
 from rnd1lib.registry import Registry, UnknownName
 
@@ -25,7 +26,7 @@ OWNED: dict[str, str] = {
     "training.dtype": "train.precision",
     "training.mixed_precision_param": "train.precision",
     "optimizer": "lr_groups, train.betas and train.adam_eps",
-    "lr_scheduler": "train.schedule and train.warmup",
+    "lr_scheduler": "train.warmup, train.schedule and train.stages",
     "activation_checkpoint": "train.recompute",
     "debug.seed": "train.seed",
     "dataloader": "data",

@@ -13,7 +13,8 @@ import typer.main
 
 import rnd1lib
 from rnd1lib.cli.app import command_line
-from rnd1lib.recipe import read_recipe, sections
+from rnd1lib.recipe import Entry, ModelSection, RunSection, TimesSection, TrainSection, read_recipe
+from rnd1lib.recipe.sections import DataSection
 from rnd1lib.testing import promises
 
 ROOT = Path(__file__).parents[2]
@@ -62,11 +63,17 @@ def test_the_generated_pages_are_what_the_code_says():
         assert text == (generate.REFERENCE / file).read_text(), f"{file}: run `python docs/generate.py`"
 
 
-@pytest.mark.parametrize("section", ["Model", "Data", "Train", "Times", "Run", "Entry"])
+@pytest.mark.parametrize("section", [ModelSection, DataSection, TrainSection, TimesSection, RunSection, Entry])
 def test_the_page_of_recipes_has_every_key(section):
     page = (ROOT / "docs" / "reference" / "recipe.md").read_text()
-    keys = {field.name for field in fields(getattr(sections, section if section == "Entry" else f"{section}Section"))}
+    keys = {field.name for field in fields(section)}
     assert not {key for key in keys - {"options"} if f"`{key}`" not in page}
+
+
+def test_the_map_of_the_training_engine_has_every_file():
+    folder = ROOT / "rnd1lib" / "titan"
+    files = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+    assert sorted(re.findall(r"^(\w+) {2,}\S", (folder / "__init__.py").read_text(), re.MULTILINE)) == files
 
 
 def test_the_plugin_and_the_recipe_of_the_readme_work(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ from rnd1lib.errors import RecipeError
 from rnd1lib.recipe import TrainSection, read_recipe
 from rnd1lib.recipe.arithmetic import Stage, batching, lr_scale, span_fault, span_steps, stages, steps
 from rnd1lib.recipe.difference import ABSENT, differences, resume_problems
-from rnd1lib.recipe.sections import LrScalingSection, StageSection
+from rnd1lib.recipe.train_section import LrScalingSection, StageSection
 
 
 def section(**values) -> TrainSection:

@@ -192,4 +192,4 @@ def test_every_owned_key_exists_in_a_recipe_under_the_name_that_is_given_for_it(
     for advice in OWNED.values():
         for key in advice.replace(" and ", ", ").split(", "):
             section, _, name = key.partition(".")
-            assert section in tree and (not name or name in tree[section] or name in ("init", "steps"))
+            assert section in tree and (not name or name in tree[section] or name in ("init", "steps", "stages"))
