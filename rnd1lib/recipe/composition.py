@@ -101,15 +101,20 @@ def _flavor(model: Any, structure: Structure) -> Iterator[Misfit]:
         )
 
 
+def nothing_behind(mask: Any, total: int) -> Iterator[str]:
+    """A sentence if a mask that changes the model does so, and is fitted, too late in a run of `total` steps."""
+    if isinstance(mask, StructuralMask) and mask.after + mask.fit_steps >= total:
+        taken = f"{mask.after}{f' and {mask.fit_steps} steps of fit' if mask.fit_steps else ''}"
+        yield f"after: {taken} leave nothing of the run's {total} steps to go on with. Lower it, or train longer."
+
+
 def _stages(mask: StructuralMask, structure: Structure, names: Mapping[Key, str]) -> Iterator[Misfit]:
     """A mask that changes the model in the middle of the run: there are steps on both sides, and whole batches to fit to."""
     who, train = f"attention_mask {names['attention_mask',]!r}", structure.train
     if train is None or train.batch_tokens % train.sequence_length:
         return
-    if train.epochs is None and mask.after + mask.fit_steps >= (total := steps(train)):
-        taken = f"{mask.after}{f' and {mask.fit_steps} steps of fit' if mask.fit_steps else ''}"
-        what = f"after: {taken} leave nothing of the run's {total} steps to go on with."
-        yield Misfit(("attention_mask", "after"), f"{who}: {what} Lower it, or train longer.")
+    if train.epochs is None:
+        yield from (Misfit(("attention_mask", "after"), f"{who}: {what}") for what in nothing_behind(mask, steps(train)))
     rows = rows_of_batch(train.batch_tokens, train.sequence_length)
     if mask.fit_steps and mask.fit_rows % rows:
         nearest = max(1, round(mask.fit_rows / rows)) * rows

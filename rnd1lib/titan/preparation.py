@@ -19,6 +19,7 @@ from rnd1lib.models.folder import CONFIG, read_json
 from rnd1lib.models.run_folder import RunFolder
 from rnd1lib.models.tokenizer import load_tokenizer
 from rnd1lib.recipe.arithmetic import Batching, Stage, share, span_steps, stages, steps
+from rnd1lib.recipe.composition import nothing_behind
 from rnd1lib.titan.groups import Claim, frozen_parameters
 from rnd1lib.titan.model_folder import write_model_folder
 from rnd1lib.titan.plan import Plan, claims
@@ -99,9 +100,12 @@ class Prepared:
 
     @cached_property
     def steps(self) -> int:
-        """The last step of the whole run."""
+        """The last step of the whole run. RecipeError: its epochs end before the attention mask has changed the model."""
         train = self.recipe.train
-        return steps(train, epoch_rows=self.packed.epoch_rows() if train.epochs is not None else None)
+        total = steps(train, epoch_rows=self.packed.epoch_rows() if train.epochs is not None else None)
+        if late := list(nothing_behind(self.recipe.components.attention_mask, total)):
+            raise RecipeError([f"attention_mask '{self.recipe.tree['attention_mask']['use']}': {what}" for what in late])
+        return total
 
     @property
     def warmup(self) -> int:

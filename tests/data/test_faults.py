@@ -63,6 +63,15 @@ def test_kept_held_out_dropped_and_skipped_are_the_documents_of_the_first_pass_w
     assert total(rows) == (expected(fates), True)
 
 
+def test_the_windows_of_a_second_pass_are_not_counted_again():
+    fates = [*["kept"] * 200, "skipped"] * 2
+    rows = packed(fates, streams=1)
+    rows.batch(0, 2 * rows.epoch_rows())
+    (place,) = rows.state_dict().values()
+    assert (place["epoch"], place["window"] > 1) == (1, True)
+    assert total(rows) == (expected(fates), True)
+
+
 @settings(deadline=None, max_examples=40)
 @given(fates, st.integers(1, 40), st.integers(1, 40))
 def test_a_stop_and_a_resume_count_as_no_stop_does(fates, stop, more):

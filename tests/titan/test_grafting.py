@@ -256,6 +256,12 @@ def test_a_fit_of_attention_that_is_frozen_is_refused(run, tiny, tmp_path):
         run(*LONG, "lr_groups=frozen")
 
 
+def test_a_pass_over_the_data_that_ends_before_the_fit_does_is_refused_before_the_first_step(run, tmp_path):
+    with pytest.raises(RecipeError, match=r"'grafting': after: 3 and 4 steps of fit leave nothing of the run's \d steps"):
+        run(DENSE, GRAFTING, "train.steps=null", "train.epochs=1")
+    assert not (tmp_path / "run/metrics.jsonl").exists()
+
+
 def test_another_masks_structural_change_is_given_the_run_and_told_what_it_did_wrong(run, tiny, tmp_path):
     (tmp_path / "odd.py").write_text(
         "from dataclasses import dataclass\n"
