@@ -33,7 +33,7 @@ def misfits(made: Mapping[Key, Any], structure: Structure) -> Iterator[Misfit]:
     if mask is not None and objective is not None and not objective.corrupts:
         yield from _clean_text(mask, names)
     if isinstance(mask, StructuralMask):
-        yield from _stages(mask, structure, names)
+        yield from _structural(mask, structure, names)
     yield from _length(made.get(("data",)), structure)
     yield from _last_checkpoint(structure.titan.get("checkpoint"))
 
@@ -108,7 +108,7 @@ def nothing_behind(mask: Any, total: int) -> Iterator[str]:
         yield f"after: {taken} leave nothing of the run's {total} steps to go on with. Lower it, or train longer."
 
 
-def _stages(mask: StructuralMask, structure: Structure, names: Mapping[Key, str]) -> Iterator[Misfit]:
+def _structural(mask: StructuralMask, structure: Structure, names: Mapping[Key, str]) -> Iterator[Misfit]:
     """A mask that changes the model in the middle of the run: there are steps on both sides, and whole batches to fit to."""
     who, train = f"attention_mask {names['attention_mask',]!r}", structure.train
     if train is None or train.batch_tokens % train.sequence_length:
