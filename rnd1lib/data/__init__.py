@@ -9,7 +9,7 @@ rows.load_state_dict(merge_states(states_of_all_ranks))           # the same row
 
 from rnd1lib.data.faults import Faults, Tally
 from rnd1lib.data.held_out import held_out
-from rnd1lib.data.reading import whole_documents
+from rnd1lib.data.reading import check_not_empty, whole_documents
 from rnd1lib.data.rows import Filling, PackedRows, merge_states
 
-__all__ = ["Faults", "Filling", "PackedRows", "Tally", "held_out", "merge_states", "whole_documents"]
+__all__ = ["Faults", "Filling", "PackedRows", "Tally", "check_not_empty", "held_out", "merge_states", "whole_documents"]

@@ -71,7 +71,8 @@ class Faults:
         of = tally.seen if through else max(tally.seen, self.expected or 1 / (self.limit or 1))
         if tally.skipped > self.limit * of:
             first = f" The first: {self._named[0]}" if self._named else ""
+            above = f"The first {NAMED}" if tally.skipped > NAMED else "They"
             raise DataError(
                 f"{tally.skipped} of {tally.seen} documents are broken, and data.on_error allows {self.limit:.4%} of "
-                f"{'all' if through else f'the first {of:.0f}'}. The first {NAMED} are named above.{first}"
+                f"{'all' if through else f'the first {of:.0f}'}. {above} are named above.{first}"
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rnd1lib.data.faults import Faults, Tally
+from rnd1lib.errors import DataError
 from rnd1lib.kinds import Conversation, Data, Document
 
 BYTES_OF_A_TOKEN = 4
@@ -14,6 +15,17 @@ BYTES_OF_A_TOKEN = 4
 def whole_documents(data: Data) -> Iterator[Document]:
     """Every document of a source, as one stream; broken ones are passed over, since packing counts and names them."""
     return (item for item in data.documents(0, 1) if isinstance(item, Document))
+
+
+def check_not_empty(data: Data) -> None:
+    """Reads up to the first document. DataError: there is none, or each is broken, of which the first is named."""
+    broken, first = 0, ""
+    for item in data.documents(0, 1):
+        if isinstance(item, Document):
+            return
+        broken, first = broken + 1, first or item.reason
+    what = f"there is no document in it but {broken} broken. The first: {first}" if broken else "there is no document in it."
+    raise DataError(f"{data!r}: {what}")
 
 
 def inspected_documents(data: Data, faults: Faults) -> Iterator[Document]:

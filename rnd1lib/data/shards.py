@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -68,6 +68,9 @@ class Shards:
     def _open(self, shard: Shard) -> _Opened:
         path = self.folder / shard.file
         try:
+            with path.open("rb") as file:
+                if file_digest(file, "sha256").hexdigest() != shard.sha256:
+                    raise DataError(f"{path}: is damaged, its checksum is not that of what was written. Tokenize it again.")
             with safe_open(path, "pt") as file:
                 tensors = dict(zip(names := list(file.keys()), map(file.get_tensor, names), strict=True))
         except (SafetensorError, OSError) as error:
@@ -130,5 +133,7 @@ def _open_shards(folder: Path, written: bytes) -> Shards:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise DataError(f"{folder / HEADER}: is no header of shards ({error}).") from error
     if not sound:
-        raise DataError(f"{folder / HEADER}: its format is not {FORMAT}, the only one that this version reads.")
+        raise DataError(
+            f"{folder / HEADER}: its format is not {FORMAT}, the only one that is read here, or names no file beside it."
+        )
     return Shards(folder, header, sha256(written).hexdigest())

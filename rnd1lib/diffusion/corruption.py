@@ -52,14 +52,17 @@ def corrupt(
     decider_BL = _own_places(batch) if eos_token_id is None else deciders(batch, eos_token_id)
     starts_BL = _starts(batch, times, block_length).gather(1, decider_BL)
     t_B = (row_times(times, draws, rows) if times.per == "row" else block_times(times, draws, starts_BL)).to(device)
-    probability_BL = mask_probability(noise, t_B).reshape(rows, -1)
+    exact_t_B = t_B.double()  # what is rounded from it is the same in every cut; a vectorised float32 power is not
+    probability_BL = mask_probability(noise, exact_t_B).to(t_B.dtype).reshape(rows, -1)
 
     def drawn(attempt: int) -> Tensor:
         u_BL = draws.uniform(f"mask {attempt}" if attempt else "mask", rows, width, device=device)
         return batch.maskable_BL & (u_BL.gather(1, decider_BL) < probability_BL)
 
     masked_BL = _within_band(drawn, batch.maskable_BL, starts_BL, times) if times.redraw else drawn(0)
-    return Noised(batch.ids_BL.masked_fill(masked_BL, mask_token_id), masked_BL, t_B, elbo_weight(noise, t_B))
+    return Noised(
+        batch.ids_BL.masked_fill(masked_BL, mask_token_id), masked_BL, t_B, elbo_weight(noise, exact_t_B).to(t_B.dtype)
+    )
 
 
 def _starts(batch: Batch, times: Times, block_length: int | None) -> Tensor:

@@ -75,8 +75,8 @@ def span_fault(span: int | str) -> str | None:
     """What is wrong with a length that is given in steps, in tokens or as a percentage; None if nothing is."""
     if isinstance(span, int):
         return f"{span} steps are less than none." if span < 0 else None
-    if SPAN.fullmatch(span):
-        return None
+    if known := SPAN.fullmatch(span):
+        return f"{span!r} is more than the whole run." if known[2] == "%" and float(known[1]) > 100 else None
     return f"{span!r} is neither a number of steps nor a percentage such as 2% nor tokens such as '8e9 tokens'."
 
 
@@ -136,7 +136,9 @@ def lr_scale(train: TrainSection) -> float:
 
 
 def share(of_all: float | str) -> float:
-    """A part of the whole in [0, 1], given as `0.01` or `1%`. ValueError: neither."""
+    """A part of the whole in [0, 1], given as `0.01` or `1%`. ValueError, TypeError: neither."""
+    if isinstance(of_all, bool):
+        raise TypeError(f"{of_all} is no number.")
     part = float(of_all.removesuffix("%")) / 100 if isinstance(of_all, str) and of_all.endswith("%") else float(of_all)
     if not 0 <= part <= 1:
         raise ValueError(f"{of_all} is no part of the whole.")

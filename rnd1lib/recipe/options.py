@@ -90,7 +90,7 @@ def _one(registry: Registry, kind: Kind, value: Any, key: Key) -> tuple[Any, lis
     entry = {"use": value} if isinstance(value, str) else value
     where = ".".join(map(str, key))
     if not isinstance(entry, Mapping) or not isinstance(entry.get("use"), str):
-        return None, [Misfit(key, f"{where}: name a {kind} component, alone or as {{use: NAME, its options}}.")]
+        return None, [Misfit(key, f"{where}: name one {kind} component, alone or as {{use: NAME, its options}}.")]
     component, faults = make(registry, kind, entry["use"], {name: v for name, v in entry.items() if name != "use"})
     return component, [fault._replace(key=(*key, *fault.key), message=f"{where}: {fault.message}") for fault in faults]
 

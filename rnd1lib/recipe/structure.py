@@ -85,7 +85,7 @@ class Structure:
         if not isinstance(use, str):
             self.problems.add(
                 (*key, "use"),
-                f"{'.'.join(map(str, key))}: name a {kind} component, alone or as {{use: NAME}}.{self._known(kind)}",
+                f"{'.'.join(map(str, key))}: name one {kind} component, alone or as {{use: NAME}}.{self._known(kind)}",
             )
             return
         try:
@@ -101,7 +101,7 @@ class Structure:
             key = (group, name)
             if not isinstance(value, dict):
                 self.problems.add(
-                    key, f"{group}.{name}: name a {kind} component, alone or as {{use: NAME}}.{self._known(kind)}"
+                    key, f"{group}.{name}: name one {kind} component, alone or as {{use: NAME}}.{self._known(kind)}"
                 )
                 continue
             self._reference(key, kind, {option: v for option, v in value.items() if option != "every"})

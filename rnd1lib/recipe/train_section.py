@@ -31,7 +31,8 @@ class TimesSection:
     def faults(self) -> Faults:
         """key and sentence for each value out of bounds."""
         if not 0 < self.low < self.high <= 1:
-            yield "low", f"low: 0 < low < high <= 1 does not hold for low {self.low} and high {self.high}."
+            name = "low" if 0 < self.high <= 1 else "high"
+            yield name, f"{name}: 0 < low < high <= 1 does not hold for low {self.low} and high {self.high}."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,11 +142,12 @@ class TrainSection:
         """key and sentence for each value out of bounds."""
         given = [name for name in LENGTHS if getattr(self, name) is not None]
         if len(given) != 1:
-            yield (given or LENGTHS)[0], f"give one of {', '.join(LENGTHS)}{f', not {len(given)}' if given else ''}."
-        for name in (*given, "batch_tokens", "micro_batch_rows", "sequence_length", "streams", "clip", "adam_eps"):
-            value = getattr(self, name)
-            if value is not None and not (0 < value < math.inf):
-                yield name, f"{name}: {value} is not a positive number."
+            name, instead = (given or LENGTHS)[0], f", not {len(given)} of them" if given else ""
+            yield name, f"{name}: give one of {', '.join(LENGTHS)}{instead}."
+        sizes = (*given, "batch_tokens", "micro_batch_rows", "sequence_length", "streams", "clip", "adam_eps")
+        wrong = [name for name in sizes if (value := getattr(self, name)) is not None and not 0 < value < math.inf]
+        for name in wrong:
+            yield name, f"{name}: {getattr(self, name)} is not a positive number."
         if self.batch_tokens > 0 and self.sequence_length > 0:
             try:
                 rows_of_batch(self.batch_tokens, self.sequence_length)
@@ -155,8 +157,12 @@ class TrainSection:
             yield "variable_length", f"variable_length.shortest: longer than a row of sequence_length {self.sequence_length}."
         if message := span_fault(self.warmup):
             yield "warmup", f"warmup: {message}"
-        elif len(given) == 1 and self.epochs is None and self.batch_tokens > 0:
+        elif len(given) == 1 and self.epochs is None and not wrong:
             yield from self._stage_faults()
+        if self.sequence_length == 1:
+            yield "sequence_length", "sequence_length: 1 is too short; a row has at least 2 places."
+        if not 0 <= self.seed < 2**63:
+            yield "seed", f"seed: {self.seed} does not lie in [0, 2^63)."
         if not all(isinstance(beta, float) and 0 <= beta < 1 for beta in self.betas):
             yield "betas", f"betas: {list(self.betas)} do not lie in [0, 1)."
 

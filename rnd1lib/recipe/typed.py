@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -50,12 +51,51 @@ def convert(cls: Any, values: Mapping[str, Any], word: str) -> tuple[dict[str, A
         elif (section := _dataclass_of_values(hints[name])) and isinstance(values[name], Mapping):
             converted[name], faults = _several(section, values[name], word)
             misfits += [_below(name, fault) for fault in faults]
+        elif hints[name] is Any:
+            converted[name] = values[name]
         else:
             try:
-                converted[name] = _plain(OmegaConf.select(OmegaConf.merge(schema, {name: values[name]}), name))
-            except (OmegaConfBaseException, ValueError, TypeError, OverflowError) as error:
-                misfits.append(Misfit((name,), f"{name}: {str(error).splitlines()[0].rstrip('.')}."))
+                value = _widened(values[name], hints[name])
+                converted[name] = _plain(OmegaConf.select(OmegaConf.merge(schema, {name: value}), name))
+            except (OmegaConfBaseException, ValueError, TypeError, OverflowError):
+                misfits.append(Misfit((name,), f"{name}: {unfit(values[name], hints[name])}"))
     return converted, misfits
+
+
+def unfit(value: Any, hint: Any) -> str:
+    """The sentence for a value of another type: what it is, what is expected, and what was probably meant."""
+    choices = [choice for each in _members(hint) if get_origin(each) is Literal for choice in get_args(each)]
+    meant = did_you_mean(value, [choice for choice in choices if isinstance(choice, str)]) if isinstance(value, str) else ""
+    if int in _members(hint) and isinstance(value, float) and value.is_integer():
+        meant = f" Write {int(value)}."
+    return f"{_as_yaml(value)} is not {' or '.join(map(_expected, _members(hint)))}.{meant}"
+
+
+def _members(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+
+
+def _expected(hint: Any) -> str:
+    """A type in a reader's words."""
+    if get_origin(hint) is Literal:
+        return f"one of {', '.join(map(str, get_args(hint)))}"
+    if get_origin(hint) is tuple and ... not in get_args(hint):
+        return f"a list of {len(get_args(hint))}, each {_expected(get_args(hint)[0])}"
+    if is_dataclass(hint):
+        return f"a mapping with the keys {', '.join(field.name for field in fields(hint))}"
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
+    words |= {dict: "a mapping", list: "a list", tuple: "a list"}
+    return words.get(get_origin(hint) or hint, "what it may be")
+
+
+def _as_yaml(value: Any) -> str:
+    return {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else repr(value)
+
+
+def _widened(value: Any, hint: Any) -> Any:
+    """A whole number where the field is a number or something else than a whole one: 1 is 1.0 there too."""
+    members = _members(hint)
+    return float(value) if type(value) is int and float in members and int not in members else value
 
 
 def _dataclass(hint: Any) -> Any:

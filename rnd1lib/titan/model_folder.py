@@ -44,10 +44,12 @@ def trains_tokenizer(recipe: Recipe) -> bool:
 
 
 def given_tokenizer(recipe: Recipe, start: Start) -> Tokenizer | None:
-    """The tokenizer that the recipe names or that lies beside `init`; None if there is none."""
+    """The tokenizer that the recipe names or that lies beside `init`; None if there is none. RecipeError: none as named."""
     named = recipe.model.tokenizer
     if isinstance(named, str):
-        return load_tokenizer(locate(named))
+        if tokenizer := load_tokenizer(locate(named)):
+            return tokenizer
+        raise RecipeError(f"model.tokenizer: {named} holds no tokenizer.json.")
     return load_tokenizer(start.folder) if start.folder else None
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from rnd1lib.data import whole_documents
-from rnd1lib.errors import DataError, RecipeError
+from rnd1lib.data import check_not_empty
+from rnd1lib.errors import RecipeError
 from rnd1lib.kinds import Build, StructuralMask
 from rnd1lib.kinds.model import experts_of
 from rnd1lib.models.facts import read_facts
@@ -175,8 +175,8 @@ def _check_data(recipe: Recipe) -> None:
     """Raises DataError if no document can be read, of the run's data or an evaluator's own."""
     evaluators = recipe.components.evaluators.values()
     for data in (recipe.components.data, *(getattr(evaluator, "data", None) for evaluator in evaluators)):
-        if data is not None and not any(True for _ in whole_documents(data)):
-            raise DataError(f"{data!r}: there is no document in it.")
+        if data is not None:
+            check_not_empty(data)
 
 
 def _fit_problems(recipe: Recipe, groups: list[Claim]) -> list[str]:

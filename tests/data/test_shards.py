@@ -111,7 +111,7 @@ def test_no_folder_and_a_folder_without_a_header_are_named(tmp_path):
         ({"shards": [{"file": "../a", "documents": 1, "tokens": 1, "sha256": ""}]}, "format is not 1"),
         ({"shards": [{"file": "a"}]}, "no header of shards"),
         ({"more": 1}, "no header of shards"),
-        ({"shards": [{"file": "00000.safetensors", "documents": 2, "tokens": 9, "sha256": ""}]}, "is not the shard that"),
+        ({"shards": [{"file": "00000.safetensors", "documents": 2, "tokens": 3, "sha256": ""}]}, "is damaged, its checksum"),
         ({"shards": [{"file": "none", "documents": 2, "tokens": 9, "sha256": ""}]}, "no whole shard"),
     ],
 )
@@ -123,11 +123,30 @@ def test_a_header_that_does_not_fit_is_refused(tmp_path, change, what):
         next(data.documents(0, 1))
 
 
+def test_a_header_that_counts_otherwise_than_its_shard_is_refused(tmp_path):
+    data = written(tmp_path / "out", [[1, 2], [3]])
+    header = json.loads((tmp_path / "out" / HEADER).read_text())
+    header["shards"][0]["tokens"] = 9
+    (tmp_path / "out" / HEADER).write_text(json.dumps(header))
+    with pytest.raises(DataError, match="is not the shard that"):
+        next(data.documents(0, 1))
+
+
+def test_a_flipped_bit_of_a_shard_is_told(tmp_path):
+    data = written(tmp_path / "out", [[1, 2, 3]] * 9)
+    shard = tmp_path / "out" / "00000.safetensors"
+    content = bytearray(shard.read_bytes())
+    content[-1] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(DataError, match=r"00000\.safetensors: is damaged, its checksum is not that of what was written"):
+        next(data.documents(0, 1))
+
+
 def test_a_cut_shard_is_refused_in_a_sentence(tmp_path):
     data = written(tmp_path / "out", [[1, 2, 3]] * 9)
     shard = tmp_path / "out" / "00000.safetensors"
     whole = shard.read_bytes()
     for kept in (0, 7, 40, len(whole) - 1):
         shard.write_bytes(whole[:kept])
-        with pytest.raises(DataError, match=r"00000\.safetensors: is no whole shard"):
+        with pytest.raises(DataError, match=r"00000\.safetensors: is damaged, its checksum is not"):
             next(data.documents(0, 1))

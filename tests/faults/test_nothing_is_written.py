@@ -83,9 +83,11 @@ def test_code_in_a_folder_of_a_known_type_is_not_run(start, tmp_path):
     ("overrides", "sentence"),
     [
         (["noise=linaer"], "Did you mean 'linear'?"),
-        (["train.steps=many"], "train.steps: Value 'many'"),
+        (["train.steps=many"], "train.steps: 'many' is not a whole number"),
         (["titan.training.seq_len=3"], "Use train.sequence_length."),
         (["data={use: text, path: 'nowhere/*.txt'}"], "nowhere/*.txt: no file matches"),
+        (["data={use: text, path: .}"], "It is a folder: ** matches all files below it."),
+        (["model.tokenizer=."], "model.tokenizer: . holds no tokenizer.json"),
         (["evaluators={nll: {use: nll, data: {use: text, path: 'nowhere/*.txt'}}}"], "nowhere/*.txt: no file matches"),
         (["model.init=nowhere", "model.flavor=null"], "nowhere: no such model folder."),
         (["model.tokenizer=nowhere"], "nowhere: no such model folder."),

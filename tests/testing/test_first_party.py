@@ -24,7 +24,7 @@ OPTIONS = {
         "cosine": [{"variant": "mdlm"}, {"eps": 0.0}],
         "cosine_squared": [{"eps": 0.0}],
         "log_linear": [{"eps": 0.02}],
-        "polynomial": [{"power": 0.5}, {"power": 1.0}],
+        "polynomial": [{"power": 0.5}, {"power": 1.0}, {"power": 1.5}],
     },
     "objective": {
         "mdlm": [

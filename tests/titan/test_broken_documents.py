@@ -39,6 +39,18 @@ def test_stop_ends_at_the_first_that_is_read(run, damaged):
         run(damaged, "data.on_error=stop", "evaluators={nll: {use: nll, rows: 4}}")
 
 
+def test_data_that_are_broken_throughout_are_told_with_the_first_line_before_anything_is_written(run, tmp_path):
+    (tmp_path / "broken.jsonl").write_text("{\n" * 3, encoding="utf-8")
+    broken = f"{{use: jsonl, path: {tmp_path}/broken.jsonl}}"
+    with pytest.raises(DataError, match=r"no document in it but 3 broken\. The first: .*broken\.jsonl:1: the line is not JSON"):
+        run(f"data={broken}")
+    with pytest.raises(
+        DataError, match=r"'a' has no document that can be read\. The first that is broken: .*broken\.jsonl:1: "
+    ):
+        run(f"data={{use: mix, sources: {{a: {broken}, b: python_docs}}}}")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("value", ["skip", "{skip: 2}", "{skip: 101%}", "{skip: much%}", "{skip: 1%, stop: 1}"])
 def test_another_value_is_refused_in_a_sentence(run, value):
     with pytest.raises(RecipeError, match=r"data\.on_error: .* is neither `stop` nor \{skip: a share such as 0\.1%\}"):

@@ -38,7 +38,8 @@ def matching_files(pattern: str) -> list[Path]:
     """
     files = [path for path in map(Path, sorted(glob.glob(pattern, recursive=True))) if path.is_file()]  # noqa: PTH207
     if not files:
-        raise DataError(f"{pattern}: no file matches (searched from {Path.cwd()}).")
+        meant = f" It is a folder: {Path(pattern) / '**'} matches all files below it." if Path(pattern).is_dir() else ""
+        raise DataError(f"{pattern}: no file matches (searched from {Path.cwd()}).{meant}")
     return files
 
 

@@ -66,11 +66,13 @@ class Mix:
         readers = {name: _Reader(self.sources[name], stream, streams, (cursor or {}).get(name)) for name in self.sources}
         while True:
             for name, reader in readers.items():
+                broken = ""
                 for skipped in reader.look():
+                    broken = broken or f" The first that is broken: {skipped.reason}"
                     yield Skipped(f"{name}: {skipped.reason}", _cursor(readers, name))
                 if reader.next is None:
                     if streams == 1:
-                        raise DataError(f"mix: the source {name!r} has no document that can be read.")
+                        raise DataError(f"mix: the source {name!r} has no document that can be read.{broken}")
                     return
             if all(reader.passes for reader in readers.values()):
                 return

@@ -1,5 +1,6 @@
 """Attention learns, the rest keeps what the autoregressive model knew."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -34,11 +35,11 @@ class AttentionFirst:
         for option in ("attention_lr", "rest_lr", "weight_decay"):
             value = getattr(self, option)
             if value is not None and self.setting is not None:
-                raise ValueError(f"{option}: {value} beside setting {self.setting}, which says it. Give one of them.")
-            if value is not None and not value >= 0:
-                raise ValueError(f"{option}: {value} is below 0.")
+                raise ValueError(f"{option}: {value} beside setting {self.setting}, which says it. Make one of them null.")
+            if value is not None and not 0 <= value < math.inf:
+                raise ValueError(f"{option}: {value} is not a finite number of 0 or more.")
         if self.rest == "freeze" and self.rest_lr:
-            raise ValueError(f"rest_lr: {self.rest_lr} with rest: freeze, which trains nothing there. Leave one out.")
+            raise ValueError(f"rest_lr: {self.rest_lr} with rest: freeze, which trains nothing there. Make one of them null.")
 
     def groups(self, names: Sequence[str]) -> list[Group]:
         """The mask token's row, attention, and the rest (frozen or not)."""

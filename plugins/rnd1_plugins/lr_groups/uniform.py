@@ -1,5 +1,6 @@
 """One group."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,8 +18,8 @@ class Uniform:
 
     def __post_init__(self) -> None:
         for option in ("lr", "weight_decay"):
-            if not getattr(self, option) >= 0:
-                raise ValueError(f"{option}: {getattr(self, option)} is below 0.")
+            if not 0 <= getattr(self, option) < math.inf:
+                raise ValueError(f"{option}: {getattr(self, option)} is not a finite number of 0 or more.")
 
     def groups(self, names: Sequence[str]) -> list[Group]:
         """One group that matches every name."""

@@ -68,5 +68,6 @@ def test_uniform_has_one_group_for_all():
         2e-4,
         0.05,
     )
-    with pytest.raises(ValueError, match="lr: "):
-        Uniform(lr=-1.0)
+    for rate in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=rf"lr: {rate} is not a finite number of 0 or more"):
+            Uniform(lr=rate)
