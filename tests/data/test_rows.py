@@ -282,6 +282,21 @@ def test_a_state_may_be_loaded_into_rows_that_were_read_already():
     assert same(rows.batch(0, 8), first)
 
 
+def test_a_second_stop_before_every_stream_was_asked_again_forgets_none():
+    data = drawn(300)
+    first, second, third = (packed(data, streams=8) for _ in range(3))
+    first.batch(0, 250)
+    second.load_state_dict(first.state_dict())
+    second.batch(250, 2)
+    saved = second.state_dict()
+    assert saved.keys() == first.state_dict().keys() and max(place["row"] for place in saved.values()) > 0
+    assert second.counts().equal(first.counts())
+    third.load_state_dict(saved)
+    whole = packed(data, streams=8)
+    whole.batch(0, 252)
+    assert same(third.batch(252, 9), whole.batch(252, 9))
+
+
 def test_documents_that_vanished_since_the_save_are_an_error():
     rows = packed(drawn(200), streams=1)
     rows.batch(0, 200)
