@@ -13,10 +13,12 @@ from torchtitan.config import CompileConfig, ParallelismConfig, TrainingConfig
 from torchtitan.distributed import ParallelDims
 from torchtitan.distributed.utils import set_spmd_backend
 
-from rnd1lib.kinds import Build
+from rnd1lib.kinds import Build, Group
 from rnd1lib.models.denoiser import DiffusionLM
 from rnd1lib.models.folder import open_folder
 from rnd1lib.models.weights import folder_tensors, load_folder, parameters
+from rnd1lib.titan.group_table import unmoved
+from rnd1lib.titan.moved import Beginning
 
 MASK = 4000
 FROZEN = frozenset({"tok_embeddings.weight", "lm_head.weight"})
@@ -95,6 +97,19 @@ def compare(component, expert_parallel, folder):
         if name == "model.embed_tokens.weight":
             written[MASK] = row
         assert torch.equal(tensor, written), name
+    measure(shared)
+
+
+@torch.no_grad()
+def measure(network):
+    """Half of a group's weights, those of the second rank, are twice as large as they were: every rank says so of all."""
+    scale, group = parameters(network)["norm.weight"], Group("norms", "norm", torch.finfo(torch.float32).eps / 2, 0.0)
+    scale.to_local().fill_(1.0)
+    beginning = Beginning(network, [(group, ["norm.weight"])])
+    scale.to_local().mul_(1 + dist.get_rank())
+    moved = beginning.moved()
+    assert abs(moved["norms_rms"] - 0.5**0.5) < 1e-9 and moved["norms_max"] == 1.0, moved
+    assert unmoved(group, [scale]) == (2.0, 0.5)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,13 @@ def test_a_resumed_run_cuts_the_same_rows(run, tmp_path):
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
+def test_the_rows_of_a_fit_are_cut_too(run, tmp_path):
+    fit = ("model.use=qwen3", "attention_mask={use: grafting, after: 1, fit_steps: 1, fit_rows: 8}", "train.steps=3")
+    runs = [run(*fit, *options, f"run.folder={tmp_path}/{number}") for number, options in enumerate([(), SHORT])]
+    whole, short = ([line["tokens"] for line in result.metrics if "fit" in line] for result in runs)
+    assert len(short) == 1 and short[0] < whole[0]
+
+
 def test_held_out_rows_keep_their_length(run, tmp_path):
     found = []
     for number, options in enumerate([(), SHORT]):
