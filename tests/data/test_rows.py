@@ -232,6 +232,17 @@ def test_keep_decides_by_content():
     assert words(rows.batch(0, 1).ids_BL) == [0, 1, 2, 7, 8, 9, 10, 11]
 
 
+def test_what_is_not_kept_makes_no_streams():
+    data = numbers(*[50] * 200, *[51] * 20)
+    assert [packed(data, streams=2, keep=keep).streams for keep in (None, lambda content: len(content) == 51)] == [2, 1]
+
+
+def test_an_epoch_is_that_of_all_streams():
+    data = drawn(400)
+    of_each = [packed(Numbers(lengths=data.lengths[s::4], opened=[], endless=True), streams=1).epoch_rows() for s in range(4)]
+    assert packed(data, streams=4).epoch_rows() == sum(of_each)
+
+
 @pytest.mark.parametrize("data", [numbers(), numbers(0, 0)])
 def test_an_empty_source_is_an_error(data):
     with pytest.raises(DataError, match="there is no document in it"):

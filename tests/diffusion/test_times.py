@@ -8,7 +8,7 @@ from rnd1_plugins.noise.linear import Linear
 
 from rnd1lib.diffusion import Draws, Times, corrupt, elbo_weight, masked_targets
 from rnd1lib.diffusion.corruption import ATTEMPTS
-from rnd1lib.diffusion.times import block_starts, block_times
+from rnd1lib.diffusion.times import block_starts, block_times, row_times
 from rnd1lib.kinds import Batch
 
 MASK, ROWS, WIDTH = 63, 8, 32
@@ -41,6 +41,7 @@ def test_the_tokens_of_a_block_share_a_time_and_no_two_blocks_do(draw, block_len
     assert torch.allclose(noised.weight_B, elbo_weight(Linear(), noised.t_B))
     drawn = [noised.t_B[b, columns].unique() for b, columns in blocks_of(batch, block_length)]
     assert all(len(each) == 1 for each in drawn)
+    assert len(torch.cat(drawn).unique()) > ROWS
     if draw == "stratified":
         assert len(torch.cat(drawn).unique()) == len(drawn)
 
@@ -74,6 +75,12 @@ def test_each_block_alone_is_uniform_over_the_steps(draw):
     for column in (0, 4, 11, 12, 20, 25):
         t = times[:, :, column].flatten()
         assert abs(t.mean() - 0.5005) < 0.02 and abs(t.var() * 12 - 0.998) < 0.06
+
+
+def test_each_row_alone_is_uniform_over_the_steps():
+    draws = (Draws(seed=0, step=step, global_rows=ROWS) for step in range(1200))
+    times = torch.stack([row_times(Times(), each, ROWS) for each in draws]).double()
+    assert (times.mean(0) - 0.5005).abs().max() < 0.04 and (times.var(0) * 12 - 0.998).abs().max() < 0.1
 
 
 def test_the_blocks_of_a_row_spread_over_all_times():

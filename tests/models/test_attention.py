@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from rnd1_plugins.attention_masks.bidirectional import Bidirectional
 from torch.nn.attention.flex_attention import BlockMask, create_mask, flex_attention
 
 from rnd1lib.models.attention import Runs, attention_masks, positions_in_documents
@@ -106,3 +107,9 @@ def test_gradients_flow_through_runs_as_through_a_dense_mask():
 def test_a_position_counts_the_earlier_tokens_of_its_document(documents):
     expected = [[row[:i].count(row[i]) for i in range(len(row))] for row in documents]
     assert positions_in_documents(torch.tensor(documents)).tolist() == expected
+
+
+def test_a_document_that_comes_back_at_the_rows_end_does_not_make_it_alone():
+    documents = torch.tensor([[0, 1, 1, 0]])
+    seen = attention_masks(Bidirectional(), 0, documents, positions_in_documents(documents))
+    assert torch.equal(seen[0, 0], documents[0] == documents[0][:, None])

@@ -14,6 +14,7 @@ from rnd1lib.diffusion import Draws, corrupt
 from rnd1lib.errors import CheckpointError, PluginError, RecipeError
 from rnd1lib.models.attention import attention_masks
 from rnd1lib.models.run_folder import RunFolder, found_checkpoints, load_checkpoint
+from rnd1lib.titan.before_step import BeforeStep
 from rnd1lib.titan.fitting import hooked
 from rnd1lib.titan.trainer import DiffusionTrainer
 
@@ -254,6 +255,18 @@ def test_a_fit_of_attention_that_is_frozen_is_refused(run, tiny, tmp_path):
     tiny.write_text(tiny.read_text() + "plugins: [./frozen.py]\n")
     with pytest.raises(RecipeError, match=r"lr_groups: 'frozen' freezes attention .*fits nothing else"):
         run(*LONG, "lr_groups=frozen")
+
+
+def test_the_teacher_is_asked_once_and_what_it_gave_is_let_go_behind_the_fit(run, monkeypatch):
+    plain, asked = BeforeStep._run_through, []
+
+    def watched(self, rows, at):
+        asked.append(self)
+        return plain(self, rows, at)
+
+    monkeypatch.setattr(BeforeStep, "_run_through", watched)
+    run(DENSE, grafting(after=1, fit_steps=3, fit_rows=8), "train.steps=6")
+    assert len(asked) == 1 and asked[0]._activations is None
 
 
 def test_a_pass_over_the_data_that_ends_before_the_fit_does_is_refused_before_the_first_step(run, tmp_path):
