@@ -99,10 +99,10 @@ class Tokenizer:
         return str(self.tokens.decode(list(ids), skip_special_tokens=False))
 
     def save(self, folder: str | Path) -> None:
-        """Writes tokenizer.json and tokenizer_config.json, with the mask token where there is one."""
+        """Writes tokenizer.json and tokenizer_config.json, with the mask token where there is one. OSError: the disk is full."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self.tokens.save(str(folder / "tokenizer.json"))
+        (folder / "tokenizer.json").write_text(self.tokens.to_str(pretty=True), encoding="utf-8")
         text = json.dumps(self.config, indent=2, ensure_ascii=False) + "\n"
         (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
 

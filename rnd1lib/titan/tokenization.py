@@ -39,7 +39,7 @@ def tokenize_recipe(recipe: Recipe, folder: Path, on_progress: OnProgress) -> tu
     encoding = Encoding(tokenizer.encode_document, tokenizer.encode_conversation, config["vocab_size"], facts.mask_token_id)
     faults, tally, tokens = Faults(recipe.data.most_broken), Tally(), 0
     with ShardWriter(folder, vocabulary=tokenizer.vocabulary_sha256, vocab_size=config["vocab_size"]) as writer:
-        tokenizer.save(writer.path)
+        _save(tokenizer, writer.path)
         for item in _encoded(recipe.components.data.documents(0, 1), tokenizer):
             taken = _taken(item, encoding)
             if isinstance(taken, str):
@@ -52,6 +52,13 @@ def tokenize_recipe(recipe: Recipe, folder: Path, on_progress: OnProgress) -> tu
             on_progress(tally, tokens)
         faults.weigh(tally, through=True)
     return tally, tokens
+
+
+def _save(tokenizer: Tokenizer, folder: Path) -> None:
+    try:
+        tokenizer.save(folder)
+    except OSError as error:
+        raise DataError(f"{folder}: the tokenizer cannot be written: {error.strerror}.") from error
 
 
 def _taken(item: Document | Skipped, encoding: Encoding) -> Tokens | str:

@@ -1,4 +1,6 @@
 import json
+import resource
+import signal
 
 import pytest
 from typer.testing import CliRunner
@@ -8,6 +10,7 @@ from rnd1lib.cli.app import command_line
 from rnd1lib.data.shards import open_shards
 from rnd1lib.errors import DataError, RecipeError
 from rnd1lib.models.tokenizer import load_tokenizer
+from rnd1lib.titan.tokenization import tokenize_recipe
 
 RECIPE = """
 extends: tiny/dense
@@ -118,3 +121,18 @@ def test_broken_lines_are_counted_named_and_left_out_and_too_many_leave_no_folde
             catch_exceptions=False,
         )
     assert not list(recipe.parent.glob("new*"))
+
+
+def test_a_disk_that_is_full_is_told_and_leaves_nothing(recipe, tmp_path):
+    """A limit on the size of files stands for the disk: writing fails as it does there, with an OSError."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    loaded = rnd1lib.load_recipe(recipe)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(DataError, match="the tokenizer cannot be written: File too large"):
+            tokenize_recipe(loaded, tmp_path / "out", lambda tally, tokens: None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert not list(tmp_path.glob("out*"))
