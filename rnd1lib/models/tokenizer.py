@@ -99,7 +99,7 @@ class Tokenizer:
         return str(self.tokens.decode(list(ids), skip_special_tokens=False))
 
     def save(self, folder: str | Path) -> None:
-        """Writes tokenizer.json and tokenizer_config.json, with the mask token where there is one. OSError: the disk is full."""
+        """Writes tokenizer.json and tokenizer_config.json, with the mask token if there is one. OSError: the disk is full."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "tokenizer.json").write_text(self.tokens.to_str(pretty=True), encoding="utf-8")
