@@ -42,11 +42,12 @@ def test_steps_come_from_steps_tokens_or_epochs():
     assert steps(section()) == 10
     assert steps(section(steps=None, tokens=2048 * 3 + 1.0)) == 4
     assert steps(section(steps=None, epochs=1.5), epoch_rows=16) == 3
+    assert steps(section(steps=None, epochs=1.5), epoch_rows=17) == 4
 
 
 def test_a_length_is_steps_tokens_or_a_share_of_the_run():
-    spans = (7, "2%", "0.5 %", "100%", "8192 tokens", "1e6tokens", "0.5e7 tokens")
-    assert [span_steps(span, section(), 14901) for span in spans] == [7, 298, 75, 14901, 4, 488, 2441]
+    spans = (7, "2%", "0.5 %", "100%", "8192 tokens", "1e6tokens", "0.5e7 tokens", "14000 tokens")
+    assert [span_steps(span, section(), 14901) for span in spans] == [7, 298, 75, 14901, 4, 488, 2441, 7]
     assert all(span_fault(span) is None for span in spans)
     assert all(span_fault(span) for span in (-1, "2 percent", "-1%", "8e9", "tokens", "1e999 tokens", "nan tokens", ""))
 
