@@ -2,7 +2,7 @@
 
 The layers are torchtitan's quantized ones. Its converters, which would put them in, refuse a machine without the GPU; here one
 path runs everywhere, on a CPU with torchao's emulation, so that what is tested is what runs. Weights stay plain float32
-parameters of the same names: a checkpoint knows nothing of the precision. See docs/decisions/0014.
+parameters of the same names: a checkpoint knows nothing of the precision. See docs/decisions/0011.
 """
 
 from __future__ import annotations
