@@ -46,7 +46,7 @@ def test_build_makes_what_a_recipe_would():
         ("nois", "cosine", {}, "Did you mean 'noise'"),
         ("noise", "cosin", {}, "Did you mean 'cosine'"),
         ("noise", "cosine", {"epz": 1}, "epz: no such option. Did you mean 'eps'"),
-        ("noise", "cosine", {"eps": "much"}, "eps: Value 'much'"),
+        ("noise", "cosine", {"eps": "much"}, "eps: 'much' is not a number"),
         ("noise", "cosine", {"eps": 2.0}, "eps"),
         ("evaluator", "nll", {"data": {"use": "python_dox"}}, "data: no data is called 'python_dox'"),
     ],
