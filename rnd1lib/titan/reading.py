@@ -24,7 +24,7 @@ def training_states(
     """[B, L, width] from which the targets of a training step are read, row i those of token i + shift.
 
     Under a doubled mask row i is the noisy one, save where token i + shift begins a block: then it is the clean one, since
-    that is what sampling has in front of a block. See docs/explanation/attention.md.
+    that is what sampling has in front of a block. See docs/explanations/attention.md.
     """
     if not is_doubled(mask):
         return hidden_states(network, mask, step, noisy_BL, batch.documents_BL, batch.positions_BL, kernel=kernel)

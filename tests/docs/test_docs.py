@@ -118,5 +118,5 @@ def test_the_training_of_the_readme_runs(tmp_path):
 
 
 def test_the_code_on_randomness_holds():
-    (code,) = blocks("docs/explanation/randomness.md", "python")
+    (code,) = blocks("docs/explanations/randomness.md", "python")
     exec(code, {})
