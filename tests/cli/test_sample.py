@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -113,6 +114,13 @@ def test_help_ends_with_an_example(command):
     assert f"Example: rnd1 {command} " in help_text
 
 
+def test_both_commands_have_every_shared_option_in_one_order():
+    helps = {command: rnd1(command, "--help").stdout.partition("Options:")[2] for command in ("sample", "infill")}
+    flags = {command: re.findall(r"^  (--[\w-]+)", text, re.MULTILINE) for command, text in helps.items()}
+    shared = flags["infill"][:-1]
+    assert len(shared) > 10 and flags["sample"] == [*shared, "--max-new-tokens", "--help"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -126,6 +134,7 @@ def test_help_ends_with_an_example(command):
         ["5", "--ids", "--steps", "0"],
         ["5", "--ids", "--sampler", "rnd1_entropi"],
         ["5", "--ids", "--batch", "0"],
+        ["5", "--ids", "--cache", "prefiks"],
         ["5", "--ids", "--seed", "-1"],
         ["5 315", "--ids"],
         ["5 320", "--ids"],

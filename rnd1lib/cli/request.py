@@ -1,0 +1,81 @@
+"""What `sample` and `infill` share: their options, each declared once, and the way from prompts to printed answers."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from rnd1lib.cli.prompts import parse_options, read_prompts, show, terminal_view
+
+Command = Callable[..., None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """The arguments and options that both commands have; a field is a flag of both."""
+
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a run folder or a hub name.")]
+    file: Annotated[
+        Path | None, typer.Option("--prompts", help='A text a line; .jsonl: a text or {"prompt": text} a line.')
+    ] = None
+    sampler: Annotated[str, typer.Option(help="A sampler; `rnd1 components sampler` lists them.")] = "rnd1_entropy"
+    steps: Annotated[int | None, typer.Option(help="Forward passes; one for each token by default.")] = None
+    option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="An option of the sampler.")] = None
+    guidance: Annotated[float, typer.Option(help="Strength of classifier-free guidance; 0 is none.")] = 0.0
+    cache: Annotated[str | None, typer.Option(help="Keys and values kept between steps: prefix, dual or block.")] = None
+    seed: Annotated[int, typer.Option(help="Decides every random number.")] = 0
+    batch: Annotated[int, typer.Option(help="Texts at a time; changes none of them.")] = 8
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; by default a GPU if there is one.")] = None
+    ids: Annotated[bool, typer.Option("--ids", help="Texts are token ids: '5 9 13'; mask ids are the gaps of infill.")] = False
+    watch: Annotated[bool, typer.Option("--watch", help="Show the canvas being filled in, on stderr.")] = False
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False
+
+
+def with_shared_options(command: Command) -> Command:
+    """A command that takes a `request: Request` as one that the command line can call: each of its fields a flag."""
+    shared = _parameters(Request)
+    own = {name: each for name, each in _parameters(command).items() if name != "request"}
+
+    @wraps(command)
+    def spread(**given: Any) -> None:
+        command(Request(**{name: given.pop(name) for name in shared}), **given)
+
+    spread.__signature__ = inspect.Signature([*(shared | own).values()])  # type: ignore[attr-defined]
+    spread.__annotations__ = {name: each.annotation for name, each in (shared | own).items()}
+    return spread
+
+
+def _parameters(callable_: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    hints = get_type_hints(callable_, include_extras=True)
+    return {
+        name: each.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, each in inspect.signature(callable_).parameters.items()
+    }
+
+
+def answer(request: Request, fill: Callable[..., Any], texts: Sequence[str] | None, **arguments: Any) -> None:
+    """Reads the texts, has `fill` (generate or infill) complete them and prints what comes out."""
+    options = parse_options(request.option or [], steps=request.steps)
+    prompts = read_prompts(texts or [], request.file, ids=request.ids)
+    answers = import_module("rnd1lib.sampling.job").answers(
+        request.model,
+        prompts,
+        fill,
+        batch=request.batch,
+        device=request.device,
+        watch=terminal_view if request.watch else None,
+        sampler=request.sampler,
+        guidance=request.guidance,
+        cache=request.cache,
+        seed=request.seed,
+        **arguments,
+        **options,
+    )
+    show(answers, prompts, as_json=request.as_json)
