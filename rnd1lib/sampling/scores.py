@@ -48,6 +48,11 @@ class Kept(NamedTuple):
         best_n2 = torch.nn.functional.pad(self.weights_nK, (0, 1)).topk(2).values
         return (best_n2[:, 0] - best_n2[:, 1]) / self.weights_nK.sum(-1)
 
+    def best(self, k: int) -> tuple[Tensor, Tensor]:
+        """[n, k] ids and probabilities of the k likeliest tokens where no filter was applied."""
+        weights_nk, ids_nk = self.weights_nK.topk(k)
+        return ids_nk, weights_nk / self.weights_nK.sum(-1, keepdim=True)
+
     def draw(self, uniform_n: Tensor) -> Tensor:
         """[n, 1] places drawn by inversion, in float64 so that rare tokens of a large vocabulary keep their share."""
         cumulative_nK = self.weights_nK.cumsum(-1, dtype=torch.float64)
@@ -110,6 +115,15 @@ class LazyScores:
     def margin(self) -> Tensor:
         """[N] the probability of the best token less that of the second, of the tempered, filtered distribution."""
         return self._pass(self._law, lambda kept, _: (kept.margin(),))[0]
+
+    def best(self, k: int) -> tuple[Tensor, Tensor]:
+        """The k likeliest tokens, best first, untempered and unfiltered: ids [N, k] (int64) and probabilities [N, k].
+
+        The mask token is none of them, so that there are fewer where the vocabulary has no k others. For observers.
+        """
+        k = min(k, self._logits_NV.shape[1] - 1)
+        ids_Nk, probability_Nk = self._pass(PLAIN, lambda kept, _: kept.best(k))
+        return ids_Nk, probability_Nk
 
     @cached_property
     def _chosen(self) -> tuple[Tensor, ...]:

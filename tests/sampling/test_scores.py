@@ -124,3 +124,16 @@ def test_no_temperature_brings_the_mask_token_back(temperature):
     scores = scores_of(torch.tensor([[9.0, 1.0, 2.0]]), Law(temperature), uniform_N=torch.tensor([0.0]))
     assert scores.token.item() == 1
     assert scores.entropy.item() <= math.log(2) + 1e-6
+
+
+@pytest.mark.parametrize("law", [PLAIN, Law(0.3, top_k=2), Law(2.0, top_p=0.5)], ids=str)
+def test_the_best_tokens_are_those_of_the_plain_law_whatever_is_drawn_from(law):
+    logits_NV = torch.tensor([[9.0, 1.0, 3.0, 2.0, -torch.inf]])
+    ids_Nk, probability_Nk = scores_of(logits_NV, law).best(3)
+    assert ids_Nk.tolist() == [[2, 3, 1]]
+    assert torch.allclose(probability_Nk, torch.tensor([[3.0, 2.0, 1.0]]).exp() / (math.e + math.e**2 + math.e**3))
+
+
+def test_a_vocabulary_without_k_words_gives_all_but_the_mask_token():
+    ids_Nk, probability_Nk = scores_of(torch.tensor([[1.0, 9.0, 2.0]]), mask_token_id=1).best(5)
+    assert ids_Nk.tolist() == [[2, 0]] and probability_Nk.sum().item() == pytest.approx(1)
