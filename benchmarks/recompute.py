@@ -21,7 +21,7 @@ def measure(way: str) -> dict[str, float]:
 
     import rnd1lib
     from rnd1lib.kinds import Build
-    from rnd1lib.titan.config import RECOMPUTE
+    from rnd1lib.titan.preparation.config import RECOMPUTE
 
     component = rnd1lib.build("model", "qwen3")
     config = {**component.flavors["0.6B"], "num_hidden_layers": LAYERS, "vocab_size": 1024}

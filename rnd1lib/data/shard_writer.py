@@ -15,6 +15,7 @@ from safetensors.torch import save
 
 from rnd1lib.data.encoding import Tokens
 from rnd1lib.data.shards import HEADER, ROW, TEXT, Header, Shard
+from rnd1lib.disk import write
 from rnd1lib.errors import DataError
 
 SHARD_TOKENS = 2**26
@@ -104,9 +105,6 @@ def refuse_existing(folder: Path) -> None:
 def _write(path: Path, content: bytes) -> None:
     """To the disk, not only to the system's memory. DataError: it is full."""
     try:
-        with path.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        write(path, content)
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror}.") from error

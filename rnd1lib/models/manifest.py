@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rnd1lib.disk import write
 from rnd1lib.errors import CheckpointError
 
 MANIFEST = "manifest.json"
@@ -43,10 +43,7 @@ class Manifest:
     def write(self, folder: Path) -> None:
         """Writes it to the disk, with its own checksum."""
         said = asdict(self) | {"files": {name: facts._asdict() for name, facts in sorted(self.files.items())}}
-        with (folder / MANIFEST).open("wb") as file:
-            file.write(json.dumps(said | {"sha256": _digest(said)}, indent=1).encode())
-            file.flush()
-            os.fsync(file.fileno())
+        write(folder / MANIFEST, json.dumps(said | {"sha256": _digest(said)}, indent=1).encode())
 
 
 def facts_of(path: Path) -> FileFacts:

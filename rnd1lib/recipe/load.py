@@ -63,7 +63,7 @@ class _Draft:
     def check_titan(self) -> None:
         """Hold `titan:` against torchtitan's own config; its import takes some seconds, so only if there is something."""
         if self.structure.titan:
-            for key, message in import_module("rnd1lib.titan.schema").check(self.structure.titan):
+            for key, message in import_module("rnd1lib.titan.preparation.schema").check(self.structure.titan):
                 self.problems.add(("titan", *key), message)
 
     def recipe(self) -> Recipe:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from rnd1lib.data import Filling, PackedRows, Tally
 from rnd1lib.kinds import Batch
 from rnd1lib.models.run_folder import RunFolder
-from rnd1lib.titan.config import diffusion
-from rnd1lib.titan.plan import plan_run
-from rnd1lib.titan.preparation import Prepared
+from rnd1lib.titan.preparation.config import diffusion
+from rnd1lib.titan.preparation.plan import plan_run
+from rnd1lib.titan.preparation.prepared import Prepared
 from rnd1lib.titan.runner import process_group
 from rnd1lib.views.rows import CorruptedRows
 

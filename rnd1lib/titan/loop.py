@@ -14,13 +14,13 @@ from torchtitan.distributed import utils as dist_utils
 from rnd1lib.data import Tally
 from rnd1lib.errors import PluginError, Rnd1Error, Stopped
 from rnd1lib.kinds import StructuralMask
-from rnd1lib.titan.before_step import BeforeStep
-from rnd1lib.titan.checkpoint import Checkpoints
-from rnd1lib.titan.group_table import show_groups
-from rnd1lib.titan.initial import load_initial_weights
-from rnd1lib.titan.moved import Beginning
-from rnd1lib.titan.precision import precision_notes
-from rnd1lib.titan.preparation import Prepared
+from rnd1lib.titan.checkpoint.checkpoints import Checkpoints
+from rnd1lib.titan.grafting.before_step import BeforeStep
+from rnd1lib.titan.optimizer.group_table import show_groups
+from rnd1lib.titan.optimizer.moved import Beginning
+from rnd1lib.titan.preparation.initial_weights import load_initial_weights
+from rnd1lib.titan.preparation.precision import precision_notes
+from rnd1lib.titan.preparation.prepared import Prepared
 from rnd1lib.titan.records import Records, finite
 from rnd1lib.titan.running import RunInProgress, RunningModel
 from rnd1lib.titan.signals import StopSignals

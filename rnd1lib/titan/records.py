@@ -5,11 +5,11 @@ from __future__ import annotations
 import fcntl
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from rnd1lib.disk import UNFINISHED, replace_text
 from rnd1lib.errors import Rnd1Error
 from rnd1lib.models.run_folder import METRICS, RECIPE
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe
 
 STATUS, LOCK, PLUGINS = "status.json", ".lock", "plugins.lock"
-UNFINISHED = ".tmp-"
 
 
 class Records:
@@ -106,16 +105,6 @@ def read_first_steps(folder: Path) -> int | None:
         return int(json.loads((folder / STATUS).read_text(encoding="utf-8"))["first_steps"]) or None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    temporary = path.with_name(f"{path.name}{UNFINISHED}{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _json(value: Any) -> str:

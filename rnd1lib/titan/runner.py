@@ -23,14 +23,14 @@ from rnd1lib.models.run_folder import RunFolder
 from rnd1lib.recipe import read_recipe
 from rnd1lib.recipe.arithmetic import steps
 from rnd1lib.recipe.difference import resume_problems
-from rnd1lib.titan.changed_data import record_data, refuse_changed_data
-from rnd1lib.titan.config import trainer_config
 from rnd1lib.titan.loop import Loop
-from rnd1lib.titan.plan import plan_run
-from rnd1lib.titan.preparation import Prepared
+from rnd1lib.titan.preparation.changed_data import record_data, refuse_changed_data
+from rnd1lib.titan.preparation.config import trainer_config
+from rnd1lib.titan.preparation.plan import plan_run
+from rnd1lib.titan.preparation.prepared import Prepared
+from rnd1lib.titan.preparation.schema import titan_config
 from rnd1lib.titan.ranks import on_every_rank, told_errors
 from rnd1lib.titan.records import LOCK, Records, read_first_steps, read_metrics
-from rnd1lib.titan.schema import titan_config
 from rnd1lib.titan.signals import StopSignals
 from rnd1lib.titan.trainer import DiffusionTrainer
 

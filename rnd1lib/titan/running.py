@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from rnd1lib.kinds import Batch, Objective
 from rnd1lib.models.denoiser import DiffusionLM
-from rnd1lib.titan.moved import Beginning
-from rnd1lib.titan.reading import training_states
+from rnd1lib.titan.optimizer.moved import Beginning
+from rnd1lib.titan.step.training_states import training_states
 
 HeldOutBatches = Callable[[int, Any], list[tuple[int, Batch]]]
 """(rows, data or None) -> this rank's micro-batches with the number of their first row."""

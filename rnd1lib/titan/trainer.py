@@ -18,11 +18,11 @@ from torchtitan.trainer import Trainer
 from rnd1lib.diffusion import Draws, Times, VariableLength, corrupt, cut, denominator, uncorrupted
 from rnd1lib.kinds import AttentionMask, Batch, Noise, Noised, Objective, Targets
 from rnd1lib.models.attention import Kernel
-from rnd1lib.titan.auxiliary import Auxiliary
-from rnd1lib.titan.loader import RowLoader
-from rnd1lib.titan.non_finite import NonFiniteSteps, agreed
 from rnd1lib.titan.ranks import on_every_rank
-from rnd1lib.titan.reading import training_states
+from rnd1lib.titan.step.loader import RowLoader
+from rnd1lib.titan.step.non_finite import NonFiniteSteps, agreed
+from rnd1lib.titan.step.router_losses import Auxiliary
+from rnd1lib.titan.step.training_states import training_states
 
 
 class Diffusion(NamedTuple):

@@ -127,7 +127,7 @@ DLLM = ["scheduler_token", "scheduler_sequence", "uniform_token", "uniform_seque
 DLLM_OTHERS = {
     "mdlm_scheduler_batch": "divided by the rows alone, so that a longer row counts for more: ours by their ratio",
     "real": "whole models, in tests/models/test_gradients_of_others.py",
-    "real_bd3lm": "block diffusion, in tests/titan/test_reading.py",
+    "real_bd3lm": "block diffusion, in tests/titan/step/test_training_states.py",
 }
 
 

@@ -17,8 +17,8 @@ from rnd1lib.kinds import Build, Group
 from rnd1lib.models.denoiser import DiffusionLM
 from rnd1lib.models.folder import open_folder
 from rnd1lib.models.weights import folder_tensors, load_folder, parameters
-from rnd1lib.titan.group_table import unmoved
-from rnd1lib.titan.moved import Beginning
+from rnd1lib.titan.optimizer.group_table import unmoved
+from rnd1lib.titan.optimizer.moved import Beginning
 
 MASK = 4000
 FROZEN = frozenset({"tok_embeddings.weight", "lm_head.weight"})

@@ -15,7 +15,8 @@ import torch.distributed as dist
 import rnd1lib
 from rnd1lib.diffusion import IGNORE
 from rnd1lib.errors import DataError
-from rnd1lib.titan import commit, trainer
+from rnd1lib.titan import trainer
+from rnd1lib.titan.checkpoint import commit
 
 RECIPE, OUT, BLOCKS = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
 EP = "titan.parallelism.expert_parallel_degree=2"

@@ -12,7 +12,7 @@ from rnd1lib.kinds import Build
 from rnd1lib.models.facts import Facts
 from rnd1lib.models.manifest import MANIFEST, Manifest, facts_of
 from rnd1lib.models.run_folder import RunFolder, is_run_folder
-from rnd1lib.titan.commit import CommittingWriter, Save
+from rnd1lib.titan.checkpoint.commit import CommittingWriter, Save
 
 MASK = 4095
 

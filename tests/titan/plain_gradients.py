@@ -8,7 +8,7 @@ from torch.distributed.tensor import DTensor
 
 from rnd1lib.models.attention import attention_masks
 from rnd1lib.models.weights import parameters
-from rnd1lib.titan.groups import RecipeOptimizers
+from rnd1lib.titan.optimizer.groups import RecipeOptimizers
 from rnd1lib.titan.trainer import DiffusionTrainer
 
 STILL = ("lr_groups={use: uniform, lr: 0.0}", "train.steps=1", "train.clip=1.0e+9")

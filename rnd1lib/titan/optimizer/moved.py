@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from rnd1lib.models.weights import parameters
-from rnd1lib.titan.groups import Claim
+from rnd1lib.titan.optimizer.groups import Claim
 
 SAMPLE = 4096
 """Of each parameter's shard on each rank, evenly spaced."""

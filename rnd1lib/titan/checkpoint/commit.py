@@ -18,10 +18,10 @@ from torch.distributed.checkpoint.planner import SavePlan, SavePlanner
 from torch.distributed.checkpoint.storage import WriteResult
 from torch.futures import Future
 
+from rnd1lib.disk import UNFINISHED, flush
 from rnd1lib.models.manifest import FileFacts, Manifest, facts_of
 from rnd1lib.models.run_folder import ASIDE, STEP, found_checkpoints, number_of
 
-UNFINISHED = ".tmp-"
 METADATA = ".metadata"
 
 
@@ -103,15 +103,6 @@ class CommittingWriter(FileSystemWriter):
         """Flushes a closed file: torch calls fsync while Python still buffers the file's end, all of a small one."""
         flush(self.save.unfinished / name)
         return facts_of(self.save.unfinished / name)
-
-
-def flush(path: Path) -> None:
-    """Brings a file's bytes, or a folder's names, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def tidy(folder: Path) -> None:

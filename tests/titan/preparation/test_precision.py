@@ -8,7 +8,7 @@ from titan_runs import losses, weights
 
 import rnd1lib
 from rnd1lib.errors import RecipeError
-from rnd1lib.titan import plan, precision
+from rnd1lib.titan.preparation import plan, precision
 from rnd1lib.titan.trainer import DiffusionTrainer
 
 DENSE = ["model.use=qwen3", "lr_groups={use: uniform, lr: 1.0e-3}"]

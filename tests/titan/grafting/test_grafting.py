@@ -14,8 +14,8 @@ from rnd1lib.diffusion import Draws, corrupt
 from rnd1lib.errors import CheckpointError, PluginError, RecipeError
 from rnd1lib.models.attention import attention_masks
 from rnd1lib.models.run_folder import RunFolder, found_checkpoints, load_checkpoint
-from rnd1lib.titan.before_step import BeforeStep
-from rnd1lib.titan.fitting import hooked
+from rnd1lib.titan.grafting.before_step import BeforeStep
+from rnd1lib.titan.grafting.fitting import hooked
 from rnd1lib.titan.trainer import DiffusionTrainer
 
 DENSE = "model.use=qwen3"

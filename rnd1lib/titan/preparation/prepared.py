@@ -20,10 +20,10 @@ from rnd1lib.models.run_folder import RunFolder
 from rnd1lib.models.tokenizer import load_tokenizer
 from rnd1lib.recipe.arithmetic import Batching, Stage, share, span_steps, stages, steps
 from rnd1lib.recipe.composition import nothing_behind
-from rnd1lib.titan.groups import Claim, frozen_parameters
-from rnd1lib.titan.model_folder import write_model_folder
-from rnd1lib.titan.plan import Plan, claims
-from rnd1lib.titan.precision import COMPUTE_DTYPE
+from rnd1lib.titan.optimizer.groups import Claim, frozen_parameters
+from rnd1lib.titan.preparation.model_folder import write_model_folder
+from rnd1lib.titan.preparation.plan import Plan, claims
+from rnd1lib.titan.preparation.precision import COMPUTE_DTYPE
 from rnd1lib.titan.ranks import on_every_rank
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from rnd1lib.titan.group_table import unmoved_from
+from rnd1lib.titan.optimizer.group_table import unmoved_from
 
 
 @pytest.mark.parametrize(

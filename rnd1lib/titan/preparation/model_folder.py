@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rnd1lib.data import whole_documents
+from rnd1lib.disk import replace_text
 from rnd1lib.errors import RecipeError
 from rnd1lib.kinds import Conversation, Document
 from rnd1lib.models.facts import Facts
 from rnd1lib.models.folder import CONFIG, locate
 from rnd1lib.models.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
-from rnd1lib.titan.records import replace_text
 
 if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe

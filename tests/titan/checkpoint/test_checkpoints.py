@@ -11,8 +11,8 @@ from titan_runs import losses, weights
 
 from rnd1lib.errors import CheckpointError, RecipeError
 from rnd1lib.models.manifest import MANIFEST, read_manifest
-from rnd1lib.titan import commit
-from rnd1lib.titan.retention import Needed, stale
+from rnd1lib.titan.checkpoint import commit
+from rnd1lib.titan.checkpoint.retention import Needed, stale
 
 EACH = "titan.checkpoint.interval=1"
 
@@ -155,7 +155,7 @@ def test_an_asynchronous_save_is_the_same_checkpoint_and_is_told_of_when_it_is_w
 
 
 def test_a_state_that_runs_code_when_it_is_unpickled_is_refused(run, tmp_path, monkeypatch):
-    from rnd1lib.titan.loader import RowLoader
+    from rnd1lib.titan.step.loader import RowLoader
 
     class Evil:
         def __reduce__(self):

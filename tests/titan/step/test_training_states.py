@@ -11,7 +11,7 @@ from rnd1lib.diffusion import IGNORE, masked_targets
 from rnd1lib.kinds import Batch, Noised
 from rnd1lib.models.attention import positions_in_documents
 from rnd1lib.models.loading import load_model
-from rnd1lib.titan.reading import training_states
+from rnd1lib.titan.step.training_states import training_states
 
 MASK = 315
 DOCUMENTS = torch.tensor([[0] * 24, [0] * 11 + [1] * 6 + [2] * 7])

@@ -16,7 +16,7 @@ from rnd1lib.errors import CheckpointError
 from rnd1lib.models.checkpoint_reader import WeightsReader
 from rnd1lib.models.manifest import verify
 from rnd1lib.models.run_folder import checkpoints_in_order, found_checkpoints
-from rnd1lib.titan.commit import CommittingWriter, Save, tidy
+from rnd1lib.titan.checkpoint.commit import CommittingWriter, Save, tidy
 
 CALLS = ("mkdir", "rename", "replace", "fsync", "open", "unlink", "rmdir")
 

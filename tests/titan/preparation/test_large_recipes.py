@@ -8,8 +8,8 @@ from rnd1_plugins.models.qwen3_moe import Qwen3Moe
 import rnd1lib
 from rnd1lib.kinds import Build
 from rnd1lib.models.weights import MASK_ROW
-from rnd1lib.titan import plan
-from rnd1lib.titan.groups import claim
+from rnd1lib.titan.optimizer.groups import claim
+from rnd1lib.titan.preparation import plan
 
 LARGE = {
     "rnd1/base": (Qwen3Moe.flavors["30B-A3B"], 30.53e9, 64),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from titan_runs import losses
 
 from rnd1lib.recipe.arithmetic import Stage
-from rnd1lib.titan.schedule import Schedules, factor
+from rnd1lib.titan.optimizer.schedule import Schedules, factor
 
 SHAPES = ("constant", "linear", "cosine")
 STAGES = st.lists(st.builds(Stage, st.integers(1, 20), st.floats(0, 2), st.sampled_from(SHAPES)), max_size=4)

@@ -6,7 +6,7 @@ from torch.nn.functional import grouped_mm
 
 import rnd1lib
 from rnd1lib.kinds import Build
-from rnd1lib.titan.quantization import quantize
+from rnd1lib.titan.preparation.quantization import quantize
 
 LARGEST = 448.0  # of e4m3
 

@@ -19,9 +19,9 @@ from rnd1lib.models.run_folder import RunFolder, is_run_folder
 from rnd1lib.models.weights import check_folder
 from rnd1lib.recipe.arithmetic import Batching, batching, lr_scale
 from rnd1lib.recipe.composition import losses_without_routers
-from rnd1lib.titan.groups import Claim, claim
-from rnd1lib.titan.model_folder import Start, decide, given_tokenizer, trains_tokenizer, vocabulary_problems
-from rnd1lib.titan.precision import precision_problems
+from rnd1lib.titan.optimizer.groups import Claim, claim
+from rnd1lib.titan.preparation.model_folder import Start, decide, given_tokenizer, trains_tokenizer, vocabulary_problems
+from rnd1lib.titan.preparation.precision import precision_problems
 
 if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe

@@ -18,13 +18,14 @@ from torch.distributed.checkpoint.state_dict_saver import AsyncCheckpointerType,
 from torchtitan.components.checkpoint import MODEL, AsyncMode, CheckpointManager
 from torchtitan.tools.utils import GarbageCollection
 
+from rnd1lib.disk import UNFINISHED
 from rnd1lib.errors import CheckpointError, RecipeError, Rnd1Error
 from rnd1lib.models.checkpoint_reader import PlainPlanner, WeightsReader
 from rnd1lib.models.manifest import verify
 from rnd1lib.models.run_folder import CHECKPOINTS, checkpoints_in_order, found_checkpoints, is_whole
-from rnd1lib.titan.commit import UNFINISHED, CommittingWriter, Save, tidy
+from rnd1lib.titan.checkpoint.commit import CommittingWriter, Save, tidy
+from rnd1lib.titan.checkpoint.retention import Needed, stale
 from rnd1lib.titan.ranks import on_every_rank, on_first_rank
-from rnd1lib.titan.retention import Needed, stale
 
 CHECKPOINT_DEFAULTS = {"enable": True, "folder": CHECKPOINTS, "last_save_model_only": False}
 DAMAGED = ".damaged"
@@ -33,7 +34,7 @@ DAMAGED = ".damaged"
 class Checkpoints(CheckpointManager):
     """Distributed checkpoints `step-N` in the run folder: weights, moments, schedule, data position, step.
 
-    Each is there whole or not at all (`rnd1lib.titan.commit`), and is verified before a run goes on from it.
+    Each is there whole or not at all (`rnd1lib.titan.checkpoint.commit`), and is verified before a run goes on from it.
     """
 
     @dataclass(kw_only=True, slots=True)

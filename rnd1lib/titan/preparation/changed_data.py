@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rnd1lib.disk import replace_text
 from rnd1lib.errors import DataError
-from rnd1lib.titan.records import replace_text
 
 if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from rnd1lib.data import PackedRows
 from rnd1lib.kinds import Batch, Captured
 from rnd1lib.models.denoiser import reshard
-from rnd1lib.titan.checkpoint import Checkpoints
-from rnd1lib.titan.fitting import (
+from rnd1lib.titan.checkpoint.checkpoints import Checkpoints
+from rnd1lib.titan.grafting.fitting import (
     Activations,
     Error,
     Fit,

@@ -13,7 +13,7 @@ from rnd1lib.models.folder import Folder, open_folder
 from rnd1lib.models.loading import load_model
 from rnd1lib.models.run_folder import is_run_folder
 from rnd1lib.models.weights import MaskRow, folder_tensors, load_folder
-from rnd1lib.titan.model_folder import Start
+from rnd1lib.titan.preparation.model_folder import Start
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rnd1lib.errors import RecipeError
 from rnd1lib.kinds import Group
 from rnd1lib.models.weights import MASK_ROW
-from rnd1lib.titan.groups import claim, frozen_parameters, parameter_groups
+from rnd1lib.titan.optimizer.groups import claim, frozen_parameters, parameter_groups
 
 NAMES = [
     "tok_embeddings.weight",

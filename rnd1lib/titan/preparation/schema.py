@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torchtitan.trainer import Trainer
 
-from rnd1lib.titan.checkpoint import CHECKPOINT_DEFAULTS
+from rnd1lib.titan.checkpoint.checkpoints import CHECKPOINT_DEFAULTS
 
 Problem = tuple[tuple[str, ...], str]
 

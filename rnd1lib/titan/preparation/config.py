@@ -12,13 +12,13 @@ from torchtitan.config import TrainingConfig
 from torchtitan.distributed.activation_checkpoint import FullAC, SelectiveAC
 from torchtitan.protocols.model_spec import ModelSpec
 
-from rnd1lib.titan.checkpoint import Checkpoints
-from rnd1lib.titan.groups import RecipeOptimizers, parameter_groups
-from rnd1lib.titan.loader import NoTokenizer, RowLoader
-from rnd1lib.titan.precision import COMPUTE_DTYPE, QUANTIZED
-from rnd1lib.titan.preparation import Prepared
-from rnd1lib.titan.schedule import Schedules
-from rnd1lib.titan.schema import titan_config
+from rnd1lib.titan.checkpoint.checkpoints import Checkpoints
+from rnd1lib.titan.optimizer.groups import RecipeOptimizers, parameter_groups
+from rnd1lib.titan.optimizer.schedule import Schedules
+from rnd1lib.titan.preparation.precision import COMPUTE_DTYPE, QUANTIZED
+from rnd1lib.titan.preparation.prepared import Prepared
+from rnd1lib.titan.preparation.schema import titan_config
+from rnd1lib.titan.step.loader import NoTokenizer, RowLoader
 from rnd1lib.titan.trainer import Diffusion, DiffusionTrainer, NoLoss
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _training(titan: TrainingConfig, recipe: Recipe, prepared: Prepared) -> Trai
 def _network(recipe: Recipe, prepared: Prepared) -> ModelSpec:
     spec = recipe.components.model.spec(prepared.model_config, prepared.build)
     if recipe.train.precision in QUANTIZED:
-        quantization = importlib.import_module("rnd1lib.titan.quantization")  # imports torchao, which is optional
+        quantization = importlib.import_module("rnd1lib.titan.preparation.quantization")  # imports torchao, which is optional
         spec = quantization.quantize(spec, recipe.train.precision)
     return spec
 

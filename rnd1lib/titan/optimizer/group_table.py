@@ -15,7 +15,7 @@ from torch.distributed.tensor import DTensor
 
 from rnd1lib.kinds import Group
 from rnd1lib.models.weights import parameters
-from rnd1lib.titan.groups import Claim
+from rnd1lib.titan.optimizer.groups import Claim
 
 
 def unmoved_from(lr: float, dtype: torch.dtype) -> float:
