@@ -20,6 +20,7 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from rnd1lib.errors import DataError, ModelError
 from rnd1lib.models.chat import PLAIN, ChatTemplate, Message
+from rnd1lib.models.pieces import piece
 
 SPECIAL = {"eos_token": "<|endoftext|>", "pad_token": "<|pad|>", "mask_token": "<|mask|>"}
 """The special tokens of a tokenizer that is trained here, in the order of their ids, which are the last three."""
@@ -97,6 +98,15 @@ class Tokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, special tokens by their names; ids beyond the vocabulary have no text."""
         return str(self.tokens.decode(list(ids), skip_special_tokens=False))
+
+    def piece(self, token_id: int) -> str:
+        """One token by itself, as it is shown; see `models.pieces`."""
+        return piece(self.tokens, token_id)
+
+    @property
+    def name(self) -> str:
+        """What the folder calls it, else its class."""
+        return str(self.config.get("name_or_path") or self.config.get("tokenizer_class") or type(self).__name__)
 
     def save(self, folder: str | Path) -> None:
         """Writes tokenizer.json and tokenizer_config.json, with the mask token if there is one. OSError: the disk is full."""

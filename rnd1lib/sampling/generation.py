@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -13,20 +14,35 @@ from rnd1lib.kinds import Denoiser, Sampler
 from rnd1lib.sampling.arguments import canvas_ids, check, check_length, prompt_ids, sampler_of
 from rnd1lib.sampling.canvas import Canvas
 from rnd1lib.sampling.loop import fill
-from rnd1lib.views import Observer, Step
+from rnd1lib.views import Given, Header, Observer, Piece, Recorder, Step, Trace
+from rnd1lib.views.step import begin
+from rnd1lib.views.trace import VERSION
 
 
-class Generation(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Generation:
     """What sampling gave.
 
     sequences: ids, prompt and answer, nothing behind the end-of-text. texts: the same decoded, without the end-of-text; the
-    ids as text where the model has no tokenizer. steps: one a forward pass. forward_calls: how often the model was asked.
+    ids as text where the model has no tokenizer. steps: one a forward pass. forward_calls: how often the model was asked;
+    token_forwards: how many tokens went through it, guidance's included. header: what was asked for; piece: a token's text.
     """
 
     sequences: list[list[int]]
     texts: list[str]
     steps: list[Step]
     forward_calls: int
+    token_forwards: int
+    header: Header = field(repr=False)
+    piece: Piece = field(repr=False)
+
+    def trace(self) -> Trace:
+        """The steps as plain data; with entropies and best tokens only if an observer asked for them."""
+        recorder = Recorder()
+        recorder.begin(self.header, self.piece)
+        for step in self.steps:
+            recorder(step)
+        return recorder.traces[0]
 
 
 @torch.no_grad()
@@ -67,9 +83,8 @@ def generate(
         component,
         end_token_id=model.eos_token_id,
     )
-    steps, calls = fill(canvas, component, guidance=guidance, seed=seed, numbers=_numbers(numbers, rows), on_step=on_step)
-    sequences = [text[: len(row) + new] for row, text in zip(rows, canvas.texts(), strict=True)]
-    return Generation(sequences, _texts(model, sequences), steps, calls)
+    asked = _Asked(component, sampler, guidance, cache, seed, _numbers(numbers, rows), on_step)
+    return _filled(canvas, asked, [len(row) + new for row in rows])
 
 
 @torch.no_grad()
@@ -93,9 +108,55 @@ def infill(
     component = sampler_of(sampler, options, model)
     rows = canvas_ids(model, canvases)
     canvas = Canvas(model, rows, [0] * len(rows), component)
-    steps, calls = fill(canvas, component, guidance=guidance, seed=seed, numbers=_numbers(numbers, rows), on_step=on_step)
-    sequences = canvas.texts()
-    return Generation(sequences, _texts(model, sequences), steps, calls)
+    asked = _Asked(component, sampler, guidance, cache, seed, _numbers(numbers, rows), on_step)
+    return _filled(canvas, asked, [len(row) for row in rows])
+
+
+class _Asked(NamedTuple):
+    """What both functions pass on."""
+
+    sampler: Sampler
+    name: str | Sampler
+    guidance: float
+    cache: str | None
+    seed: int
+    numbers: Sequence[int]
+    on_step: Observer | None
+
+
+def _filled(canvas: Canvas, asked: _Asked, lengths: Sequence[int]) -> Generation:
+    """Fills a canvas; `lengths`: where each row is cut at the latest."""
+    model, piece = canvas.model, piece_of(canvas.model)
+    header = _header(canvas, asked, piece)
+    begin(asked.on_step, header, piece)
+    steps, calls, tokens = fill(
+        canvas, asked.sampler, guidance=asked.guidance, seed=asked.seed, numbers=asked.numbers, on_step=asked.on_step
+    )
+    sequences = [text[:length] for text, length in zip(canvas.texts(), lengths, strict=True)]
+    return Generation(sequences, _texts(model, sequences), steps, calls, tokens, header, piece)
+
+
+def _header(canvas: Canvas, asked: _Asked, piece: Piece) -> Header:
+    model: Any = canvas.model
+    rows = [row[:length] for row, length in zip(canvas.ids_BL.tolist(), canvas.lengths_B.tolist(), strict=True)]
+    tokenizer = getattr(model, "tokenizer", None)
+    return Header(
+        version=VERSION,
+        model=getattr(model, "name", None) or type(model).__name__,
+        tokenizer=None if tokenizer is None else getattr(tokenizer, "name", None) or type(tokenizer).__name__,
+        vocabulary=getattr(tokenizer, "vocabulary_sha256", None),
+        sampler=asked.name if isinstance(asked.name, str) else type(asked.name).__name__,
+        options=asdict(asked.sampler) if is_dataclass(asked.sampler) else {},
+        seed=asked.seed,
+        guidance=float(asked.guidance),
+        cache=asked.cache,
+        exact=True,
+        shift=model.shift,
+        mask_token_id=model.mask_token_id,
+        end_token_id=canvas.end_token_id,
+        canvases=[Given(number, row) for number, row in zip(asked.numbers, rows, strict=True)],
+        pieces={token: piece(token) for row in rows for token in dict.fromkeys(row)},
+    )
 
 
 def _reserved_slot(model: Denoiser, sampler: Sampler) -> list[int]:
@@ -113,6 +174,12 @@ def _numbers(numbers: Sequence[int] | None, rows: list[list[int]]) -> Sequence[i
 
 def _texts(model: Denoiser, sequences: list[list[int]]) -> list[str]:
     return [as_text(model, row[:-1] if row[-1:] == [model.eos_token_id] else row) for row in sequences]
+
+
+def piece_of(model: Denoiser) -> Piece:
+    """Shows one token: its text, with the bytes of half a character named; its number where the model has no tokenizer."""
+    piece: Piece | None = getattr(getattr(model, "tokenizer", None), "piece", None)
+    return piece or (lambda token: as_text(model, [token]))
 
 
 def as_text(model: Denoiser, ids: Sequence[int]) -> str:

@@ -125,6 +125,10 @@ class LazyScores:
         ids_Nk, probability_Nk = self._pass(PLAIN, lambda kept, _: kept.best(k))
         return ids_Nk, probability_Nk
 
+    def plain(self, rows_N: Tensor) -> LazyScores:
+        """The scores of some rows (bool [N]), untempered and unfiltered, from the same logits. For observers."""
+        return LazyScores(self._logits_NV[rows_N], self._mask_token_id, PLAIN, self._uniform)
+
     @cached_property
     def _chosen(self) -> tuple[Tensor, ...]:
         return self._pass(self._law, self._choose)

@@ -16,12 +16,13 @@ Where = Literal["masked", "generated"]
 
 
 class Forward:
-    """The model's logits for every row that is still open, computed when they are first read."""
+    """The model's logits for every row that is still open, computed when they are first read. tokens: run for them."""
 
     def __init__(self, canvas: Canvas, guidance: float) -> None:
         self.canvas, self.guidance = canvas, guidance
         self.open_B = canvas.masked_BL.any(1)
         self.logits: dict[Where, Tensor] = {}
+        self.tokens = 0
 
     def asked(self, where: Where) -> Tensor:
         """[B, L] bool: the positions of open rows that `where` names."""
@@ -33,6 +34,7 @@ class Forward:
         if where not in self.logits:
             canvas, rows_A = self.canvas, self.open_B.nonzero()[:, 0]
             width = int(canvas.lengths_B[rows_A].max())
+            self.tokens += len(rows_A) * width * (2 if self.guidance else 1)
             self.logits[where] = predict(
                 canvas.model,
                 canvas.ids_BL[rows_A, :width],
@@ -99,6 +101,16 @@ class StepView:
         if where == "masked":
             return scores.log_prob
         return scores.log_prob[self._forward.canvas.masked_BL[self.rows_B][self.generated_BL]]
+
+    def plain(self, commit_N: Tensor) -> LazyScores | None:
+        """Scores of temperature 1, nothing filtered, of some masked positions; None if the sampler asked for no scores."""
+        if not self.scored:
+            return None
+        (_, where), scores = next(iter(self.scored.items()))
+        if where == "masked":
+            return scores.plain(commit_N)
+        masked_G = self._forward.canvas.masked_BL[self.rows_B][self.generated_BL]
+        return scores.plain(masked_G.masked_scatter(masked_G, commit_N))
 
 
 def views(forward: Forward, *, seed: int, numbers: Tensor) -> list[StepView]:

@@ -1,5 +1,6 @@
-"""What a person looks at. A view is an observer of the sampling loop: it is called with a `Step` and changes nothing."""
+"""What a person looks at. A view is an observer of the sampling loop, or is drawn from a trace; it changes nothing."""
 
-from rnd1lib.views.step import Observer, Step
+from rnd1lib.views.step import Details, Observer, Observers, Piece, Step
+from rnd1lib.views.trace import Given, Header, Line, Recorder, Trace
 
-__all__ = ["Observer", "Step"]
+__all__ = ["Details", "Given", "Header", "Line", "Observer", "Observers", "Piece", "Recorder", "Step", "Trace"]

@@ -20,7 +20,8 @@ def step(number, ids, committed, log_prob=-0.1):
     ids_BL = torch.tensor([ids])
     committed_BL = torch.tensor([[place in committed for place in range(len(ids))]])
     log_prob_BL = torch.where(committed_BL, log_prob, 0.0)
-    return Step(number, ids_BL, torch.tensor([len(ids) - 1]), committed_BL, log_prob_BL)
+    again_BL = torch.zeros_like(committed_BL)
+    return Step(number, ids_BL, torch.tensor([len(ids) - 1]), committed_BL, log_prob_BL, again_BL, torch.tensor([0]))
 
 
 def shown(all_steps, *, terminal, **options):
