@@ -16,6 +16,10 @@ class Rnd1Error(Exception):
     exit_code: ClassVar[int] = 2
 
 
+class Note(UserWarning):
+    """What was done otherwise than the words of a request say, such as a top_k above the vocabulary; one line on stderr."""
+
+
 class RecipeError(Rnd1Error):
     """One or more problems in a recipe, all of them at once, each a line `FILE:LINE: what is wrong. What is allowed.`"""
 

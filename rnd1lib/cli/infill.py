@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import rnd1lib
+from rnd1lib.cli.prompts import canvases
 from rnd1lib.cli.request import Request, answer, with_shared_options
 
 
@@ -17,8 +18,8 @@ def infill(
 ) -> None:
     """Fill the gaps of texts, with both sides in view.
 
-    Under torchrun the texts are split over the ranks; Ctrl-C gives back what is done.
+    Without a text, what is piped in is one. Under torchrun the texts are split over the ranks; Ctrl-C gives back what is done.
 
     Example: rnd1 infill runs/demo/scp "for name in [[8]] return name"
     """
-    answer(request, rnd1lib.infill, texts)
+    answer(request, rnd1lib.infill, lambda: canvases(texts or [], request.file, ids=request.ids))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from rnd1lib.cli.prompts import parse_options, read_prompts, show, terminal_view
+from rnd1lib.cli.printing import notes, progress_view, show, terminal_view
+from rnd1lib.cli.prompts import Prompt, parse_options
+from rnd1lib.kinds import Conversation
 
 Command = Callable[..., None]
 
@@ -23,7 +26,7 @@ class Request:
 
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a run folder or a hub name.")]
     file: Annotated[
-        Path | None, typer.Option("--prompts", help='A text a line; .jsonl: a text or {"prompt": text} a line.')
+        Path | None, typer.Option("--prompts", help="A text a line; .jsonl: a JSON value a line, see the docs.")
     ] = None
     sampler: Annotated[str, typer.Option(help="A sampler; `rnd1 components sampler` lists them.")] = "rnd1_entropy"
     steps: Annotated[int | None, typer.Option(help="Forward passes; one for each token by default.")] = None
@@ -35,6 +38,7 @@ class Request:
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; by default a GPU if there is one.")] = None
     ids: Annotated[bool, typer.Option("--ids", help="Texts are token ids: '5 9 13'; mask ids are the gaps of infill.")] = False
     watch: Annotated[bool, typer.Option("--watch", help="Show the canvas being filled in, on stderr.")] = False
+    progress: Annotated[bool, typer.Option(help="Texts done and tokens/s, on stderr if that is a terminal.")] = True
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False
 
 
@@ -60,22 +64,31 @@ def _parameters(callable_: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     }
 
 
-def answer(request: Request, fill: Callable[..., Any], texts: Sequence[str] | None, **arguments: Any) -> None:
-    """Reads the texts, has `fill` (generate or infill) complete them and prints what comes out."""
+def answer(request: Request, fill: Callable[..., Any], read: Callable[[], list[Prompt]], **arguments: Any) -> None:
+    """Reads the texts, has `fill` (generate or infill) complete them and prints what comes out.
+
+    read: gives the texts; under torchrun rank 0 alone reads, since all ranks share one stdin.
+    """
+    arguments |= sampling_arguments(request)
+    job, connected = import_module("rnd1lib.sampling.job"), import_module("rnd1lib.sampling.ranks").connected
+    with notes(), connected() as ranks:
+        prompts = ranks.first(read)
+        chat = any(isinstance(prompt, Conversation) for prompt in prompts)
+        model = job.open_model(request.model, device=request.device, chat=chat)
+        watches = observers(request, texts=len(prompts[:: ranks.count]))
+        answers = job.answers(model, prompts, fill, batch=request.batch, ranks=ranks, watches=watches, **arguments)
+        show(answers, prompts, as_json=request.as_json)
+
+
+def sampling_arguments(request: Request) -> dict[str, Any]:
+    """What both `generate` and `infill` are called with."""
     options = parse_options(request.option or [], steps=request.steps)
-    prompts = read_prompts(texts or [], request.file, ids=request.ids)
-    answers = import_module("rnd1lib.sampling.job").answers(
-        request.model,
-        prompts,
-        fill,
-        batch=request.batch,
-        device=request.device,
-        watch=terminal_view if request.watch else None,
-        sampler=request.sampler,
-        guidance=request.guidance,
-        cache=request.cache,
-        seed=request.seed,
-        **arguments,
-        **options,
-    )
-    show(answers, prompts, as_json=request.as_json)
+    named = {"sampler": request.sampler, "guidance": request.guidance, "cache": request.cache, "seed": request.seed}
+    return named | options
+
+
+def observers(request: Request, *, texts: int) -> list[Callable[[Any], AbstractContextManager[Any]]]:
+    """What watches this rank's texts being filled in, each made for a model: the live view, else the progress."""
+    if request.watch:
+        return [terminal_view]
+    return [partial(progress_view, texts=texts)] if request.progress else []

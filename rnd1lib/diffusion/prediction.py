@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 
 import torch
 from torch import Tensor
@@ -70,10 +71,14 @@ def as_ids(model: Denoiser, text: str | Sequence[int]) -> list[int]:
     """A prompt's or an answer's ids: a text by the model's tokenizer, ids as they are. SamplingError: neither."""
     if not isinstance(text, str):
         try:
-            return [int(token) for token in text]
-        except (TypeError, ValueError) as error:
+            return [index(token) for token in text]
+        except TypeError as error:
             raise SamplingError(f"{text!r:.60} is not a list of token ids: {error}.") from error
     tokenizer = getattr(model, "tokenizer", None)
     if tokenizer is None and text:
         raise SamplingError(f"{text[:40]!r} is text, and the model has no tokenizer: give lists of ids.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise SamplingError(f"{text[:40]!a} is no text that UTF-8 can write: {error.reason}.") from None
     return list(tokenizer.encode(text)) if tokenizer is not None else []

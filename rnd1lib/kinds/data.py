@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 
 class Conversation(NamedTuple):
-    """What was said and, last of all, the answer that is to be learned; the model's chat template makes text of it.
+    """What was said; the model's chat template makes text of it. In data the last message is the answer to be learned, in
+    sampling it is what is to be answered.
 
     messages: JSON objects with the texts `role` and `content`, and whatever else the template reads.
     """

@@ -64,6 +64,11 @@ class DiffusionLM:
         return int(self.config["vocab_size"])
 
     @property
+    def context_length(self) -> int:
+        """The most tokens of one row: for so many positions the network has rotations."""
+        return len(self.network.get_buffer("layers.0.attention.rope.cache"))
+
+    @property
     def device(self) -> torch.device:
         """Where the network is, and ids are moved to."""
         return next(self.network.parameters()).device
@@ -92,9 +97,8 @@ class DiffusionLM:
         return logits
 
     def _check_length(self, length: int) -> None:
-        rows = len(self.network.get_buffer("layers.0.attention.rope.cache"))
-        if length > rows:
-            raise ModelError(f"A row of {length} tokens is longer than this network's {rows} positions.")
+        if length > self.context_length:
+            raise ModelError(f"A row of {length} tokens is longer than this network's {self.context_length} positions.")
 
 
 def reshard(network: nn.Module) -> None:

@@ -65,11 +65,34 @@ class Tokenizer:
 
         The chat template's special tokens are tokens. DataError: a message names one, or the template refuses the messages.
         """
+        self._refuse_special_names(messages)
+        prompt, answer = self.chat_template.prompt_and_answer(messages)
+        return self.encode(prompt), self.encode(answer)
+
+    def encode_messages(self, messages: Sequence[Message]) -> list[int]:
+        """The ids of a conversation whose next answer is due. DataError: as for `encode_conversation`."""
+        self._refuse_special_names(messages)
+        return self.encode(self.chat_template.text(messages, answer_is_due=True))
+
+    def without_special_names(self, text: str) -> str:
+        """A text that a message may hold: without the names of special tokens."""
+        return self._special_name.sub("", text) if self._special_name else text
+
+    @cached_property
+    def turn_end_id(self) -> int | None:
+        """The special token that the chat template puts behind an answer; the end-of-text if it puts none there."""
+        question, answer = {"role": "user", "content": "question"}, {"role": "assistant", "content": "answer"}
+        try:
+            _, written = self.chat_template.prompt_and_answer([question, answer])
+        except DataError:
+            return self.eos_token_id
+        end = self._special_name.search(written.rpartition("answer")[2]) if self._special_name else None
+        return self.tokens.token_to_id(end[0]) if end else self.eos_token_id
+
+    def _refuse_special_names(self, messages: Sequence[Message]) -> None:
         named = self._special_name.search(json.dumps(list(messages), ensure_ascii=False)) if self._special_name else None
         if named:
             raise DataError(f"a message holds {named[0]!r}, which is the name of a special token.")
-        prompt, answer = self.chat_template.prompt_and_answer(messages)
-        return self.encode(prompt), self.encode(answer)
 
     @cached_property
     def chat_template(self) -> ChatTemplate:

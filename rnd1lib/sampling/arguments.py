@@ -6,15 +6,18 @@ import dataclasses
 import math
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rnd1lib.diffusion.prediction import as_ids
-from rnd1lib.errors import Rnd1Error, SamplingError
+from rnd1lib.diffusion.prediction import as_ids, start_token
+from rnd1lib.errors import Note, Rnd1Error, SamplingError
 from rnd1lib.kinds import Denoiser, Sampler
 
 GAP = re.compile(r"\[\[(\d+)\]\]")
 LONGEST = 1 << 20  # positions of one canvas; a typo such as [[99999999999]] must not take the machine's memory
+UNKNOWN_VOCABULARY = 1 << 31  # ids of a model that does not say how many it has
+
+Row = str | Sequence[int]
 
 
 def sampler_of(sampler: str | Sampler, options: dict[str, Any], model: Denoiser) -> Sampler:
@@ -32,7 +35,8 @@ def sampler_of(sampler: str | Sampler, options: dict[str, Any], model: Denoiser)
         raise SamplingError(str(error)) from error
     vocabulary = getattr(model, "vocab_size", None)
     if component.top_k is not None and vocabulary is not None and component.top_k > vocabulary:
-        warnings.warn(f"top_k: {component.top_k} is above the vocabulary of {vocabulary} tokens: all are kept.", stacklevel=3)
+        sentence = f"top_k: {component.top_k} is above the vocabulary of {vocabulary} tokens: all are kept."
+        warnings.warn(sentence, Note, stacklevel=3)
     return component
 
 
@@ -48,27 +52,40 @@ def check(model: Denoiser, *, guidance: float, cache: object, seed: int) -> None
         raise SamplingError(f"cache: {cache!r} is not available: no cache is registered yet. Use cache=None.")
 
 
-def prompt_ids(model: Denoiser, prompts: Sequence[str | Sequence[int]]) -> list[list[int]]:
-    """Prompts as ids; a mask id in one of them is a mistake, since `generate` fills only what comes behind."""
-    _check_rows("prompts", prompts)
-    rows = [as_ids(model, prompt) for prompt in prompts]
-    for number, row in enumerate(rows):
-        _check_ids(model, f"prompt {number}", row)
+def prompt_ids(
+    model: Denoiser, prompts: Sequence[Row], max_new_tokens: int, numbers: Sequence[int] | None = None
+) -> list[list[int]]:
+    """Prompts as ids, each with room for `max_new_tokens` behind it; under shift 1 an empty one gets a start token.
+
+    A mask id in one of them is a mistake, since `generate` fills only what comes behind. numbers: how errors name them.
+    """
+    if isinstance(max_new_tokens, bool) or not isinstance(max_new_tokens, int) or max_new_tokens < 0:
+        raise SamplingError(f"max_new_tokens: {max_new_tokens!r} is not an integer of 0 or more.")
+    rows = []
+    for name, prompt in _named("prompt", prompts, numbers):
+        row = as_ids(model, prompt)
+        if model.shift and max_new_tokens:
+            row = row or [start_token(model)]
+        _check_ids(model, name, row)
         if model.mask_token_id in row:
-            raise SamplingError(f"prompt {number} holds the mask id {model.mask_token_id}: use infill to fill gaps.")
+            raise SamplingError(f"{name} holds the mask id {model.mask_token_id}: use infill to fill gaps.")
+        _check_length(model, name, len(row), max_new_tokens)
+        rows.append(row)
     return rows
 
 
-def canvas_ids(model: Denoiser, canvases: Sequence[str | Sequence[int]]) -> list[list[int]]:
-    """Canvases as ids, with mask ids as gaps; in a text `[[8]]` is a gap of 8 tokens."""
-    _check_rows("canvases", canvases)
-    rows = [text_with_gaps(model, canvas) if isinstance(canvas, str) else as_ids(model, canvas) for canvas in canvases]
-    for number, row in enumerate(rows):
-        _check_ids(model, f"canvas {number}", row)
+def canvas_ids(model: Denoiser, canvases: Sequence[Row], numbers: Sequence[int] | None = None) -> list[list[int]]:
+    """Canvases as ids, with mask ids as gaps; in a text `[[8]]` is a gap of 8 tokens. numbers: how errors name them."""
+    rows = []
+    for name, canvas in _named("canvas", canvases, numbers):
+        row = text_with_gaps(model, canvas) if isinstance(canvas, str) else as_ids(model, canvas)
+        _check_ids(model, name, row)
         if model.shift and row[:1] == [model.mask_token_id]:
             raise SamplingError(
-                f"canvas {number} begins with a gap, and under shift 1 no token predicts the first one: put a token before it."
+                f"{name} begins with a gap, and under shift 1 no token predicts the first one: put a token before it."
             )
+        _check_length(model, name, len(row))
+        rows.append(row)
     return rows
 
 
@@ -83,20 +100,25 @@ def text_with_gaps(model: Denoiser, text: str) -> list[int]:
     return row
 
 
-def _check_rows(name: str, rows: object) -> None:
+def _named(kind: str, rows: Sequence[Row], numbers: Sequence[int] | None) -> Iterator[tuple[str, Row]]:
+    """Each row with what errors call it."""
     if isinstance(rows, str):
-        raise SamplingError(f"{name}: a single text was given where a list of them is expected: [{rows[:20]!r}].")
+        raise SamplingError(f"A single text was given where a list of them is expected: [{rows[:20]!r}].")
+    if numbers is not None and len(numbers) != len(rows):
+        raise SamplingError(f"numbers: {len(numbers)} were given for {len(rows)} rows.")
+    return ((f"{kind} {number}", row) for number, row in zip(numbers or range(len(rows)), rows, strict=True))
 
 
 def _check_ids(model: Denoiser, where: str, row: list[int]) -> None:
-    vocabulary = getattr(model, "vocab_size", None)
-    wrong = next((token for token in row if token < 0 or (vocabulary is not None and token >= vocabulary)), None)
+    vocabulary = getattr(model, "vocab_size", None) or UNKNOWN_VOCABULARY
+    wrong = next((token for token in row if not 0 <= token < vocabulary), None)
     if wrong is not None:
-        raise SamplingError(f"{where} holds the id {wrong}, outside the vocabulary of {vocabulary or 'the model'}.")
-    check_length(where, len(row))
+        raise SamplingError(f"{where} holds the id {wrong}, outside the vocabulary: ids go from 0 to {vocabulary - 1}.")
 
 
-def check_length(where: str, length: int) -> None:
-    """Refuses a canvas longer than anything sensible before memory is taken for it; the model knows its own context."""
-    if length > LONGEST:
-        raise SamplingError(f"{where} is {length} tokens long; the longest canvas is {LONGEST}.")
+def _check_length(model: Denoiser, where: str, length: int, new: int = 0) -> None:
+    """Refuses a canvas longer than the model's context, or than anything sensible, before memory is taken for it."""
+    context = getattr(model, "context_length", LONGEST)
+    if length + new > context:
+        with_new = f" and {new} new ones are {length + new}" if new else ""
+        raise SamplingError(f"{where} is too long: its {length} tokens{with_new}, and the model's context is {context}.")

@@ -8,10 +8,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from rnd1lib.diffusion.prediction import start_token
-from rnd1lib.errors import SamplingError
 from rnd1lib.kinds import Denoiser, Sampler
-from rnd1lib.sampling.arguments import canvas_ids, check, check_length, prompt_ids, sampler_of
+from rnd1lib.sampling.arguments import canvas_ids, check, prompt_ids, sampler_of
 from rnd1lib.sampling.canvas import Canvas
 from rnd1lib.sampling.loop import fill
 from rnd1lib.views import Given, Header, Observer, Piece, Recorder, Step, Trace
@@ -66,14 +64,8 @@ def generate(
     a start token. Raises SamplingError for arguments that make no sense.
     """
     check(model, guidance=guidance, cache=cache, seed=seed)
-    if isinstance(max_new_tokens, bool) or not isinstance(max_new_tokens, int) or max_new_tokens < 0:
-        raise SamplingError(f"max_new_tokens: {max_new_tokens!r} is not an integer of 0 or more.")
     component = sampler_of(sampler, options, model)
-    rows = prompt_ids(model, prompts)
-    if model.shift and max_new_tokens:
-        rows = [row or [start_token(model)] for row in rows]
-    for number, row in enumerate(rows):
-        check_length(f"prompt {number} with max_new_tokens", len(row) + max_new_tokens)
+    rows = prompt_ids(model, prompts, max_new_tokens, numbers)
     reserved = _reserved_slot(model, component) if max_new_tokens else []
     new = max_new_tokens - len(reserved)
     canvas = Canvas(
@@ -106,7 +98,7 @@ def infill(
     """
     check(model, guidance=guidance, cache=cache, seed=seed)
     component = sampler_of(sampler, options, model)
-    rows = canvas_ids(model, canvases)
+    rows = canvas_ids(model, canvases, numbers)
     canvas = Canvas(model, rows, [0] * len(rows), component)
     asked = _Asked(component, sampler, guidance, cache, seed, _numbers(numbers, rows), on_step)
     return _filled(canvas, asked, [len(row) for row in rows])
@@ -167,8 +159,6 @@ def _reserved_slot(model: Denoiser, sampler: Sampler) -> list[int]:
 
 
 def _numbers(numbers: Sequence[int] | None, rows: list[list[int]]) -> Sequence[int]:
-    if numbers is not None and len(numbers) != len(rows):
-        raise SamplingError(f"numbers: {len(numbers)} were given for {len(rows)} rows.")
     return range(len(rows)) if numbers is None else numbers
 
 

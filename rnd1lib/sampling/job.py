@@ -1,23 +1,38 @@
-"""Many prompts from one command: batch after batch, split over the ranks of torchrun, with what is done after Ctrl-C."""
+"""Many texts from one command: batch after batch, split over the ranks of torchrun, with what is done after Ctrl-C."""
 
 from __future__ import annotations
 
 import os
+import signal
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack
 from itertools import groupby
 from typing import Any, NamedTuple
 
 import torch
-import torch.distributed as dist
 
 import rnd1lib
-from rnd1lib.errors import Rnd1Error, SamplingError, Stopped
-from rnd1lib.kinds import Denoiser
+from rnd1lib.errors import Note, OtherRankFailed, Rnd1Error, SamplingError, Stopped
+from rnd1lib.kinds import Conversation, Denoiser
+from rnd1lib.sampling.arguments import canvas_ids, prompt_ids
 from rnd1lib.sampling.generation import Generation, as_text
+from rnd1lib.sampling.ranks import Ranks
 from rnd1lib.views import Observer, Step
 
-Watch = Callable[[Denoiser], AbstractContextManager[Observer]]
+Watch = Callable[[Any], AbstractContextManager[Observer]]
+"""Makes an observer for a model; it is entered before the first text and left after the last."""
+
+Row = str | Sequence[int] | Conversation
+ALONE = Ranks(0, 1)
+
+
+class Task(NamedTuple):
+    """A row to be filled in. given: prompt or canvas, encoded. unsaid: so many of its ids are no part of the answer's text."""
+
+    number: int
+    given: list[int]
+    unsaid: int
 
 
 class Answer(NamedTuple):
@@ -29,76 +44,121 @@ class Answer(NamedTuple):
     forward_calls: int
 
 
-class Last:
-    """An observer that keeps the last step and passes it on."""
+class Observers:
+    """The observers of a batch as one, which keeps the last step."""
 
-    def __init__(self, observer: Observer | None) -> None:
+    def __init__(self, observers: Sequence[Observer]) -> None:
         self.step: Step | None = None
-        self._observer = observer
+        self._observers = observers
+
+    @property
+    def details(self) -> bool:
+        """Whether one of them asks for what a step tells only if asked."""
+        return any(getattr(observer, "details", False) for observer in self._observers)
 
     def __call__(self, step: Step) -> None:
         """Called after each step."""
         self.step = step
-        if self._observer is not None:
-            self._observer(step)
+        for observer in self._observers:
+            observer(step)
+
+
+def open_model(folder: str, *, device: str | None = None, chat: bool = False) -> Any:
+    """The model of a command, on this rank's GPU if there is one. chat: its texts end where its template ends a turn."""
+    if device is None:
+        device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
+    model = rnd1lib.load_model(folder, device=device)
+    if chat:
+        if model.tokenizer is None:
+            raise SamplingError(f"{folder}: has no tokenizer, so nothing says how its conversations are written.")
+        model.eos_token_id = model.tokenizer.turn_end_id
+    return model
 
 
 def answers(
-    folder: str,
-    rows: Sequence[str | Sequence[int]],
+    model: Denoiser,
+    rows: Sequence[Row],
     fill: Callable[..., Generation],
     *,
     batch: int,
-    device: str | None = None,
-    watch: Watch | None = None,
+    ranks: Ranks = ALONE,
+    watches: Sequence[Watch] = (),
     **arguments: Any,
 ) -> Iterator[Answer]:
     """The rows filled in by `fill` (generate or infill), in order; on several ranks all of them come out on rank 0.
 
-    Rows go `batch` at a time; a row's number is its place in `rows`, so batches and ranks change no text. Ctrl-C: what is
-    done so far, unfinished rows with `[[n]]` for their gaps, then Stopped.
+    Rows go `batch` at a time; a row's number is its place in `rows`, so batches and ranks change no text. The text of a
+    conversation is the answer alone. Ctrl-C: what is done so far, unfinished rows with `[[n]]` for their gaps, then Stopped.
     """
     if batch < 1:
         raise SamplingError(f"batch: {batch} is below 1.")
-    rank, ranks = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    if device is None:
-        device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
-    model: Any = rnd1lib.load_model(folder, device=device)
-    mine = range(rank, len(rows), ranks)
-    with watch(model) if watch is not None and rank == 0 else nullcontext() as observer:
-        done = _in_batches(model, rows, mine, fill, batch=batch, observer=observer, **arguments)
-        yield from done if ranks == 1 else _gathered(done, rank, ranks)
+    tasks = _tasks(model, rows, **arguments)[ranks.number :: ranks.count]
+    with ExitStack() as stack:
+        observers = [stack.enter_context(watch(model)) for watch in watches if ranks.number == 0]
+        done = _in_batches(model, tasks, fill, batch=batch, observers=observers, **arguments)
+        whole = 0
+        try:
+            for answer in done if ranks.count == 1 else _gathered(done, ranks):
+                whole += model.mask_token_id not in answer.ids
+                yield answer
+        except KeyboardInterrupt:
+            raise Stopped(f"Interrupted: {whole} of {len(rows)} texts are whole.", 130) from None
+
+
+def _tasks(model: Any, rows: Sequence[Row], max_new_tokens: int | None = None, **_: Any) -> list[Task]:
+    """Every row encoded and checked on every rank before the first is filled, so that a bad one costs no work."""
+    talks = [isinstance(row, Conversation) for row in rows]
+    written = [model.tokenizer.encode_messages(row.messages) if isinstance(row, Conversation) else row for row in rows]
+    if max_new_tokens is None:
+        encoded = canvas_ids(model, written)
+        _note_without_gaps([number for number, row in enumerate(encoded) if model.mask_token_id not in row])
+    else:
+        encoded = prompt_ids(model, written, max_new_tokens)
+    return [Task(number, row, len(row) * talk) for number, (row, talk) in enumerate(zip(encoded, talks, strict=True))]
+
+
+def _note_without_gaps(numbers: Sequence[int]) -> None:
+    if numbers:
+        named = ", ".join(map(str, numbers[:5])) + ", ..." * (len(numbers) > 5)
+        warnings.warn(f"No gap such as [[8]] in text {named}: comes back as it is.", Note, stacklevel=4)
 
 
 def _in_batches(
     model: Denoiser,
-    rows: Sequence[str | Sequence[int]],
-    mine: range,
+    tasks: Sequence[Task],
     fill: Callable[..., Generation],
     *,
     batch: int,
-    observer: Observer | None,
+    observers: Sequence[Observer],
     **arguments: Any,
 ) -> Iterator[Answer]:
-    for first in range(0, len(mine), batch):
-        numbers, last = mine[first : first + batch], Last(observer)
+    for first in range(0, len(tasks), batch):
+        part, watching = tasks[first : first + batch], Observers(observers)
+        numbers, given = [task.number for task in part], [task.given for task in part]
         try:
-            done = fill(model, [rows[n] for n in numbers], numbers=numbers, on_step=last, **arguments)
+            done = fill(model, given, numbers=numbers, on_step=watching, **arguments)
         except KeyboardInterrupt:
-            unfinished = _so_far(model, last.step, numbers)
-            yield from unfinished
-            whole = first + sum(model.mask_token_id not in answer.ids for answer in unfinished)
-            raise Stopped(f"Interrupted: {whole} of {len(mine)} texts are whole.", 130) from None
-        for number, ids, text in zip(numbers, done.sequences, done.texts, strict=True):
-            yield Answer(number, ids, text, done.forward_calls)
+            yield from _so_far(model, watching.step, part)
+            raise
+        for task, ids, text in zip(part, done.sequences, done.texts, strict=True):
+            said = _said(model, ids, task.unsaid) if task.unsaid else text
+            yield Answer(task.number, ids, said, done.forward_calls)
 
 
-def _so_far(model: Denoiser, step: Step | None, numbers: range) -> list[Answer]:
+def _so_far(model: Denoiser, step: Step | None, tasks: Sequence[Task]) -> list[Answer]:
     if step is None:
         return []
     canvases = zip(step.ids_BL.tolist(), step.lengths_B.tolist(), strict=True)
     rows = [canvas[:length] for canvas, length in canvases]
-    return [Answer(number, row, text_with_gaps(model, row), step.number + 1) for number, row in zip(numbers, rows, strict=True)]
+    return [
+        Answer(task.number, row, _said(model, row, task.unsaid), step.number + 1) for task, row in zip(tasks, rows, strict=True)
+    ]
+
+
+def _said(model: Denoiser, ids: Sequence[int], unsaid: int) -> str:
+    """The text behind the first `unsaid` ids, without the token that ends it."""
+    own = list(ids[unsaid:])
+    return text_with_gaps(model, own[:-1] if own[-1:] == [model.eos_token_id] else own)
 
 
 def text_with_gaps(model: Denoiser, ids: Sequence[int]) -> str:
@@ -107,21 +167,34 @@ def text_with_gaps(model: Denoiser, ids: Sequence[int]) -> str:
     return "".join(f"[[{len(run)}]]" if masked else as_text(model, run) for masked, run in runs)
 
 
-def _gathered(done: Iterator[Answer], rank: int, ranks: int) -> list[Answer]:
-    """Every rank's answers on rank 0, in order. A mistake on one rank is raised on all, so none waits for another."""
-    mistake: Rnd1Error | None = None
+def _gathered(done: Iterator[Answer], ranks: Ranks) -> Iterator[Answer]:
+    """Every rank's answers on rank 0, in order, then what ended the work on any of them, so that none waits for another."""
     own: list[Answer] = []
+    mistake: Rnd1Error | None = None
+    interrupted = False
     try:
         own.extend(done)
     except Rnd1Error as error:
         mistake = error
-    dist.init_process_group("gloo")
-    try:
-        shares: list[Any] = [None] * ranks
-        dist.all_gather_object(shares, (own, str(mistake) if mistake else None))
-    finally:
-        dist.destroy_process_group()
-    problems = [problem for _, problem in shares if problem]
-    if problems:
-        raise mistake or SamplingError(problems[0])
-    return sorted(answer for share, _ in shares for answer in share) if rank == 0 else []
+    except KeyboardInterrupt:
+        interrupted = True
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # torchrun may pass on what the terminal has sent already
+    told = (str(mistake), mistake.exit_code) if mistake else None
+    shares = ranks.gather((own, told, interrupted))
+    problem = next((problem for _, problem, _ in shares if problem), None)
+    if ranks.number:
+        if problem or any(stopped for *_, stopped in shares):
+            raise OtherRankFailed(*(problem or ("", 130)))
+        return
+    yield from sorted(answer for share, *_ in shares for answer in share)
+    if problem:
+        raise mistake or _of_other_rank(*problem)
+    if any(stopped for *_, stopped in shares):
+        raise KeyboardInterrupt
+
+
+def _of_other_rank(sentence: str, exit_code: int) -> Rnd1Error:
+    """Another rank's mistake, for rank 0 to say."""
+    error = Rnd1Error(sentence)
+    error.exit_code = exit_code  # type: ignore[misc]
+    return error

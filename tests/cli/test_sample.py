@@ -118,7 +118,7 @@ def test_both_commands_have_every_shared_option_in_one_order():
     helps = {command: rnd1(command, "--help").stdout.partition("Options:")[2] for command in ("sample", "infill")}
     flags = {command: re.findall(r"^  (--[\w-]+)", text, re.MULTILINE) for command, text in helps.items()}
     shared = flags["infill"][:-1]
-    assert len(shared) > 10 and flags["sample"] == [*shared, "--max-new-tokens", "--help"]
+    assert len(shared) > 10 and flags["sample"] == [*shared, "--max-new-tokens", "--chat", "--system", "--help"]
 
 
 @pytest.mark.parametrize(
