@@ -45,6 +45,8 @@ def rnd1_register(register: Any) -> None:
 
     register.model("qwen3", "rnd1_plugins.models.qwen3:Qwen3")
     register.model("qwen3_moe", "rnd1_plugins.models.qwen3_moe:Qwen3Moe")
+    register.model("qwen2", "rnd1_plugins.models.qwen2:Qwen2")
+    register.model("llama", "rnd1_plugins.models.llama:Llama")
 
     register.data("python_docs", "rnd1_plugins.data.python_docs:PythonDocs")
     register.data("text", "rnd1_plugins.data.text:Text")

@@ -1,24 +1,39 @@
-"""A Hugging Face config.json of the Qwen3 family as dimensions: one reader for the spellings of transformers 4 and 5."""
+"""A Hugging Face config.json as dimensions: one reader for every family and for the spellings of transformers 4 and 5."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rnd1lib.errors import ModelError
 from rnd1lib.kinds.model import experts_of
 
 
+class Llama3Scaling(NamedTuple):
+    """How Llama 3.1 stretches RoPE: wavelengths above `positions / low` by `factor`, those below `positions / high` not."""
+
+    factor: float
+    low: float
+    high: float
+    positions: int
+
+
 @dataclass(frozen=True)
 class Dimensions:
-    """What a Qwen3 or Qwen3-MoE decoder is built from. `sparse` says of each layer whether it is a mixture of experts."""
+    """What a decoder is built from: pre-norm layers of grouped-query attention and SwiGLU, dense or a mixture of experts.
+
+    sparse: of each layer, whether it is a mixture. qk_norm: queries and keys are normalised, a head at a time. qkv_bias:
+    their projections, and the values', have biases.
+    """
 
     vocabulary: int
     width: int
     heads: int
     kv_heads: int
     head_width: int
+    qk_norm: bool
+    qkv_bias: bool
     ffn_width: int
     sparse: tuple[bool, ...]
     experts: int
@@ -28,12 +43,15 @@ class Dimensions:
     tied: bool
     norm_eps: float
     rope_theta: float
-    positions: int
+    rope_scaling: Llama3Scaling | None
 
 
-def dimensions(config: Mapping[str, Any]) -> Dimensions:
-    """The dimensions of a config. Raises ModelError with every missing key, and every feature the network does not have."""
-    problems = _missing(config) or _unsupported(config)
+def dimensions(config: Mapping[str, Any], *, qk_norm: bool = False, qkv_bias: bool = False) -> Dimensions:
+    """The dimensions of a config of a family that has these two or not: no config.json says it.
+
+    Raises ModelError with every missing key, and every feature the network does not have.
+    """
+    problems = _missing(config) or _unsupported(config, qkv_bias)
     if problems:
         raise ModelError("\n".join(f"config.json: {problem}" for problem in problems))
     experts = experts_of(config)
@@ -43,6 +61,8 @@ def dimensions(config: Mapping[str, Any]) -> Dimensions:
         heads=config["num_attention_heads"],
         kv_heads=config.get("num_key_value_heads") or config["num_attention_heads"],
         head_width=config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"],
+        qk_norm=qk_norm,
+        qkv_bias=qkv_bias,
         ffn_width=config["intermediate_size"],
         sparse=tuple(_is_sparse(config, layer) for layer in range(config["num_hidden_layers"])),
         experts=experts,
@@ -51,9 +71,19 @@ def dimensions(config: Mapping[str, Any]) -> Dimensions:
         normalise_routes=bool(config.get("norm_topk_prob", False)),
         tied=bool(config.get("tie_word_embeddings", False)),
         norm_eps=config.get("rms_norm_eps", 1e-6),
-        rope_theta=float(_rope(config).get("rope_theta", 10000.0)),
-        positions=config["max_position_embeddings"],
+        rope_theta=float(rope(config)["rope_theta"]),
+        rope_scaling=_scaling(rope(config)),
     )
+
+
+def rope(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """RoPE as transformers 5 writes it, `rope_theta` and `rope_type` in one mapping.
+
+    Transformers 4 writes `rope_theta` beside `rope_scaling`, which RND1 sets to false.
+    """
+    spelled = config.get("rope_scaling") or {}, config.get("rope_parameters") or {}
+    merged = {"rope_theta": config.get("rope_theta", 10000.0), **spelled[0], **spelled[1]}
+    return {"rope_type": merged.get("type", "default"), **merged}
 
 
 SIZES = (
@@ -65,6 +95,15 @@ SIZES = (
     "max_position_embeddings",
 )
 EXPERT_SIZES = ("num_experts_per_tok", "moe_intermediate_size")
+SCALING = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
+ONLY: Mapping[str, Any] = {
+    "hidden_act": "silu",
+    "attention_bias": False,
+    "mlp_bias": False,
+    "use_sliding_window": False,
+    "partial_rotary_factor": 1,
+}
+"""What a config may say of features that the network has in one form alone; null is as good as unsaid."""
 
 
 def _missing(config: Mapping[str, Any]) -> list[str]:
@@ -76,18 +115,24 @@ def _is_size(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-def _unsupported(config: Mapping[str, Any]) -> list[str]:
-    rope_type = _rope(config).get("rope_type", _rope(config).get("type", "default"))
-    checks = {
-        f"hidden_act: {config.get('hidden_act')!r} is not built, only 'silu'.": config.get("hidden_act", "silu") != "silu",
-        "attention_bias: true is not built; Qwen3 has no biases.": bool(config.get("attention_bias")),
-        "use_sliding_window: true is not built.": bool(config.get("use_sliding_window")),
-        f"rope_scaling: {rope_type!r} is not built, only the default RoPE.": rope_type != "default",
-        "quantization_config: quantized tensors cannot be read; use the unquantized folder.": bool(
-            config.get("quantization_config")
-        ),
-    }
-    return [sentence for sentence, holds in checks.items() if holds]
+def _unsupported(config: Mapping[str, Any], qkv_bias: bool) -> list[str]:
+    rotation = rope(config)
+    told = {key: value for key, value in {**config, **rotation}.items() if key in ONLY and value is not None}
+    if qkv_bias:
+        told.pop("attention_bias", None)  # these families have biases whatever their configs say of them
+    problems = [f"{key}: {value!r} is not built, only {ONLY[key]!r}." for key, value in told.items() if value != ONLY[key]]
+    if rotation["rope_type"] not in ("default", "llama3"):
+        problems.append(f"rope_scaling: {rotation['rope_type']!r} is not built, only the default RoPE and 'llama3'.")
+    if rotation["rope_type"] == "llama3":
+        wrong = [key for key in SCALING if not _is_positive(rotation.get(key))]
+        problems += [f"rope_scaling: {key}: {rotation.get(key)!r} is no positive number." for key in wrong]
+    if config.get("quantization_config"):
+        problems.append("quantization_config: quantized tensors cannot be read; use the unquantized folder.")
+    return problems
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int | float) and value > 0
 
 
 def _is_sparse(config: Mapping[str, Any], layer: int) -> bool:
@@ -95,8 +140,7 @@ def _is_sparse(config: Mapping[str, Any], layer: int) -> bool:
     return experts_of(config) > 0 and layer not in (config.get("mlp_only_layers") or ()) and (layer + 1) % step == 0
 
 
-def _rope(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """transformers 5 writes `rope_parameters`; 4 writes `rope_theta` beside `rope_scaling`, which RND1 sets to false."""
-    return config.get("rope_parameters") or {"rope_theta": config.get("rope_theta", 10000.0)} | (
-        config.get("rope_scaling") or {}
-    )
+def _scaling(rotation: Mapping[str, Any]) -> Llama3Scaling | None:
+    if rotation["rope_type"] == "default":
+        return None
+    return Llama3Scaling(*(rotation[key] for key in SCALING))

@@ -6,12 +6,24 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rnd1lib.errors import ModelError
 from rnd1lib.models.folder import FACTS, read_json
 
-DIFFUSION_TYPES = ("rnd1",)  # `model_type` of folders that are diffusion models whatever else they say
+
+class Known(NamedTuple):
+    """What is known of every folder of a `model_type`: a bidirectional diffusion model with this shift and mask token."""
+
+    shift: int
+    mask_token_id: int
+
+
+KNOWN: Mapping[str, Known] = {
+    "rnd1": Known(1, 151669),
+    "Dream": Known(1, 151666),
+    "dream": Known(1, 151666),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,17 +44,18 @@ class Facts:
 def read_facts(folder: Path, config: Mapping[str, Any], mask_token_id: int | None = None) -> Facts:
     """The facts of a model folder; `mask_token_id` is its tokenizer's, the last resort. Raises ModelError.
 
-    Without rnd1_config.json: shift 1; bidirectional for RND1's own folders and where config.json says `is_causal: false`,
-    else causal; the mask token that config.json names.
+    Without rnd1_config.json: what is KNOWN of its model_type, or else an autoregressive model's: shift 1, causal save where
+    config.json says `is_causal: false`. The mask token is the one that config.json, the tokenizer or KNOWN names.
     """
     if (folder / FACTS).is_file():
         return _recorded(folder / FACTS)
-    causal = config.get("model_type") not in DIFFUSION_TYPES and config.get("is_causal") is not False
-    named = config.get("mask_token_id")
+    known = KNOWN.get(str(config.get("model_type")))
+    both_ways = known is not None or config.get("is_causal") is False
+    named = (config.get("mask_token_id"), mask_token_id, known and known.mask_token_id)
     return Facts(
-        shift=1,
-        mask_token_id=mask_token_id if named is None else named,
-        attention_mask={"use": "causal" if causal else "bidirectional"},
+        shift=known.shift if known else 1,
+        mask_token_id=next((token for token in named if token is not None), None),
+        attention_mask={"use": "bidirectional" if both_ways else "causal"},
     )
 
 

@@ -1,11 +1,14 @@
-"""config.json as each folder layout spells it: what a model component of the Qwen3 family writes."""
+"""config.json as each folder layout spells it: what a model component writes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from rnd1lib.models.dimensions import rope
+
 FOREIGN = ("rope_parameters", "num_local_experts", "auto_map", "moe_backend", "num_diffusion_steps", "mask_token_id")
+QWEN3 = {"attention_bias": False, "sliding_window": None, "use_sliding_window": False}
 RND1_CLASSES = {
     "AutoConfig": "configuration_rnd.RND1Config",
     "AutoModel": "modeling_rnd.RND1Model",
@@ -14,17 +17,18 @@ RND1_CLASSES = {
 
 
 def transformers_config(
-    config: Mapping[str, Any], *, model_type: str, architecture: str, bidirectional: bool
+    config: Mapping[str, Any], *, model_type: str, architecture: str, bidirectional: bool, **fields: Any
 ) -> dict[str, Any]:
-    """For transformers' own classes, in the spelling of 4.57, which 5.x reads too.
+    """For transformers' own classes, in the spelling of 4.57, which 5.x reads too; `fields` are the family's own.
 
     `is_causal: false` makes transformers 5 attend both ways; 4.57 ignores it.
     """
-    rope = config.get("rope_parameters") or config
     written = {key: value for key, value in config.items() if key not in FOREIGN}
-    written |= {"model_type": model_type, "architectures": [architecture], "rope_theta": rope.get("rope_theta", 10000.0)}
-    written |= {"rope_scaling": None, "sliding_window": None, "use_sliding_window": False}
-    written |= {"attention_bias": False, "hidden_act": "silu", "is_causal": False}
+    written |= {"model_type": model_type, "architectures": [architecture], "hidden_act": "silu", "is_causal": False} | fields
+    scaling = dict(rope(config))
+    written |= {"rope_theta": scaling.pop("rope_theta"), "rope_scaling": scaling}
+    if scaling["rope_type"] == "default":
+        written["rope_scaling"] = None
     if config.get("num_local_experts"):
         written["num_experts"] = config["num_local_experts"]
     if not bidirectional:
@@ -37,7 +41,7 @@ def rnd1_config(config: Mapping[str, Any], *, mask_token_id: int | None) -> dict
 
     GGUF conversion looks for the architecture "RND1": rename it there.
     """
-    written = transformers_config(config, model_type="rnd1", architecture="RND1LM", bidirectional=True)
+    written = transformers_config(config, model_type="rnd1", architecture="RND1LM", bidirectional=True, **QWEN3)
     return written | {
         "auto_map": RND1_CLASSES,
         "rope_scaling": False,

@@ -1,9 +1,7 @@
-"""The network: torchtitan's Qwen3 decoder with a mask row, attention by document, a scoring head and seeded weights."""
+"""The network: torchtitan's decoder with a mask row, attention by document, a scoring head and seeded weights."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,27 +12,27 @@ import torch.distributed as dist
 from torch import nn
 from torch.distributed.fsdp import FSDPModule
 from torchtitan.distributed.pipeline_parallel import pipeline_llm
-from torchtitan.models import qwen3
-from torchtitan.models.common import CosSinRoPE, Embedding, TransformerBlock
+from torchtitan.models.common import CosSinRoPE, Embedding
 from torchtitan.models.common.decoder_sharding import dense_param_placement
+from torchtitan.models.common.param_init import skip_param_init
+from torchtitan.models.qwen3 import parallelize_qwen3
 from torchtitan.models.qwen3.model import Qwen3Model
 from torchtitan.protocols.model_spec import ModelSpec
 from torchtitan.protocols.module import Module
 
 from rnd1lib.errors import ModelError
 from rnd1lib.kinds import Build
-from rnd1lib.models.dimensions import Dimensions, dimensions
+from rnd1lib.models.dimensions import Dimensions
 from rnd1lib.models.embedding import MaskRowEmbedding
-from rnd1lib.models.experts import Experts
 from rnd1lib.models.head import ScoringHead
 from rnd1lib.models.initial import draw
-from rnd1lib.models.inner_attention import DocumentAttention
+from rnd1lib.models.layers import LINEAR, layers, norm
 from rnd1lib.models.router import Router
 from rnd1lib.models.weights import parameter_name
 
 
 class Decoder(Qwen3Model):
-    """torchtitan's Qwen3, dense or mixture of experts; `forward` gives hidden states, `lm_head` logits or a loss."""
+    """torchtitan's Qwen3, of any `Dimensions`; `forward` gives hidden states, `lm_head` logits or a loss."""
 
     @dataclass(kw_only=True, slots=True)
     class Config(Qwen3Model.Config):
@@ -74,12 +72,12 @@ class Decoder(Qwen3Model):
         return {name.split(".")[1]: module for name, module in named if isinstance(module, Router)}
 
 
-def spec(config: Mapping[str, Any], build: Build, *, name: str) -> ModelSpec:
-    """torchtitan's ModelSpec of the Qwen3 network that a Hugging Face config describes. Raises ModelError."""
+def spec(size: Dimensions, build: Build, *, name: str) -> ModelSpec:
+    """torchtitan's ModelSpec of the network with these dimensions. Raises ModelError."""
     return ModelSpec(
         name=name,
         flavor="",
-        model=network_config(dimensions(config), build),
+        model=network_config(size, build),
         parallelize_fn=partial(_parallelize, frozen=build.frozen),
         pipelining_fn=pipeline_llm,
         post_optimizer_build_fn=None,
@@ -88,71 +86,26 @@ def spec(config: Mapping[str, Any], build: Build, *, name: str) -> ModelSpec:
 
 
 def network_config(size: Dimensions, build: Build) -> Decoder.Config:
-    """torchtitan's config of the network: stock layers with our attention and experts, our embedding, our head."""
+    """torchtitan's config of the network: the layers between our embedding and our head."""
     mask = build.mask_token_id
     if mask is not None and not 0 <= mask < size.vocabulary:
         raise ModelError(f"mask_token_id: {mask} is outside the vocabulary of {size.vocabulary} tokens.")
     sizes: dict[str, Any] = {"num_embeddings": size.vocabulary, "embedding_dim": size.width}
-    init = qwen3._EMBEDDING_SKIP_INIT if size.tied else qwen3._EMBEDDING_INIT
+    init = {"weight": skip_param_init if size.tied else LINEAR["weight"]}
     if mask is None:
         table = Embedding.Config(**sizes, param_init=init)
     else:
-        row_init = {"mask_row": partial(nn.init.normal_, std=0.02)}
-        table = MaskRowEmbedding.Config(**sizes, param_init=init | row_init, mask_token_id=mask)
+        table = MaskRowEmbedding.Config(**sizes, param_init=init | {"mask_row": LINEAR["weight"]}, mask_token_id=mask)
     return Decoder.Config(
         vocab_size=size.vocabulary,
         dim=size.width,
         tok_embeddings=table,
-        layers=_layers(size, build),
-        norm=dataclasses.replace(qwen3._qwen3_norm(size.width), eps=size.norm_eps),
-        lm_head=ScoringHead.Config(
-            in_features=size.width, out_features=size.vocabulary, param_init=qwen3._LINEAR_INIT, loss=build.loss
-        ),
+        layers=layers(size, build),
+        norm=norm(size.width, size.norm_eps),
+        lm_head=ScoringHead.Config(in_features=size.width, out_features=size.vocabulary, param_init=LINEAR, loss=build.loss),
         enable_weight_tying=size.tied,
         seed=build.seed,
     )
-
-
-def _layers(size: Dimensions, build: Build) -> list[TransformerBlock.Config]:
-    kwargs: dict[str, Any] = {
-        "n_layers": len(size.sparse),
-        "dim": size.width,
-        "n_heads": size.heads,
-        "n_kv_heads": size.kv_heads,
-        "head_dim": size.head_width,
-        "fuse_qkv": False,  # Hugging Face names become one to one, and weights drawn by name need stable names
-        "attn_backend": "flex",
-        "rope": CosSinRoPE.Config(dim=size.head_width, max_seq_len=build.sequence_length, theta=size.rope_theta),
-    }
-    layers = qwen3._build_qwen3_layers(hidden_dim=size.ffn_width, **kwargs)
-    if any(size.sparse):
-        experts: dict[str, Any] = {
-            "moe_hidden_dim": size.expert_width,
-            "num_experts": size.experts,
-            "top_k": size.experts_per_token,
-        }
-        mixtures = qwen3._build_qwen3_moe_layers(**experts, moe_comm_backend="standard", **kwargs)
-        layers = [moe if sparse else plain for plain, moe, sparse in zip(layers, mixtures, size.sparse, strict=True)]
-    for layer in layers:
-        _refine(layer, size, build)
-    return layers
-
-
-def _refine(layer: TransformerBlock.Config, size: Dimensions, build: Build) -> None:
-    """What torchtitan's builders fix and a folder may say otherwise."""
-    attention: Any = layer.attention
-    attention.inner_attention = DocumentAttention.Config()
-    for norm in (layer.attention_norm, layer.ffn_norm, attention.qk_norm):
-        norm.eps = size.norm_eps
-    if layer.moe is not None:
-        layer.moe.load_balance_coeff = None  # torchtitan's balancing bias changes routing
-        layer.moe.router = Router.Config(**_fields(layer.moe.router) | {"route_norm": size.normalise_routes})
-        stock = layer.moe.routed_experts.inner_experts
-        layer.moe.routed_experts.inner_experts = Experts.Config(**_fields(stock), compute_dtype=build.compute_dtype)
-
-
-def _fields(config: Any) -> dict[str, Any]:
-    return {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
 
 
 def _parallelize(model: Decoder, *, frozen: frozenset[str], **settings: Any) -> nn.Module:
@@ -160,7 +113,7 @@ def _parallelize(model: Decoder, *, frozen: frozenset[str], **settings: Any) -> 
     for name, parameter in model.named_parameters(remove_duplicate=False):
         if parameter_name(name) in frozen:  # before FSDP, so that optimizer and checkpoint leave them alone
             parameter.requires_grad_(False)
-    qwen3.parallelize_qwen3(model, **settings)
+    parallelize_qwen3(model, **settings)
     if dist.get_backend() == "gloo":
         for module in model.modules():
             if isinstance(module, FSDPModule):

@@ -1,40 +1,76 @@
-"""Which Hugging Face tensors make up each parameter of the Qwen3 family: one to one, and experts stacked."""
+"""Which Hugging Face tensors make up each parameter of a network: one to one, and experts stacked."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from rnd1lib.kinds import TensorSource
 from rnd1lib.models.dimensions import Dimensions
 
-ATTENTION = {
-    "attention_norm": "input_layernorm",
-    "ffn_norm": "post_attention_layernorm",
-    "attention.qkv_linear.wq": "self_attn.q_proj",
-    "attention.qkv_linear.wk": "self_attn.k_proj",
-    "attention.qkv_linear.wv": "self_attn.v_proj",
-    "attention.wo": "self_attn.o_proj",
-    "attention.q_norm": "self_attn.q_norm",
-    "attention.k_norm": "self_attn.k_norm",
-}
-FEED_FORWARD = {"feed_forward.w1": "mlp.gate_proj", "feed_forward.w2": "mlp.down_proj", "feed_forward.w3": "mlp.up_proj"}
+
+@dataclass(frozen=True)
+class Names:
+    """How a family calls its tensors, without `.weight`. parts: of a layer, by torchtitan's names of them."""
+
+    table: str
+    layers: str
+    norm: str
+    head: str
+    parts: Mapping[str, str]
+
+
+QKV = ("attention.qkv_linear.wq", "attention.qkv_linear.wk", "attention.qkv_linear.wv")
+QK_NORMS = ("attention.q_norm", "attention.k_norm")
+FEED_FORWARD = ("feed_forward.w1", "feed_forward.w2", "feed_forward.w3")
+ROUTER = "moe.router.gate"
 EXPERTS = {"w1_EFD": "gate_proj", "w2_EDF": "down_proj", "w3_EFD": "up_proj"}
 
+LLAMA = Names(
+    table="model.embed_tokens",
+    layers="model.layers",
+    norm="model.norm",
+    head="lm_head",
+    parts={
+        "attention_norm": "input_layernorm",
+        "ffn_norm": "post_attention_layernorm",
+        "attention.qkv_linear.wq": "self_attn.q_proj",
+        "attention.qkv_linear.wk": "self_attn.k_proj",
+        "attention.qkv_linear.wv": "self_attn.v_proj",
+        "attention.wo": "self_attn.o_proj",
+        "attention.q_norm": "self_attn.q_norm",
+        "attention.k_norm": "self_attn.k_norm",
+        "feed_forward.w1": "mlp.gate_proj",
+        "feed_forward.w2": "mlp.down_proj",
+        "feed_forward.w3": "mlp.up_proj",
+        "moe.router.gate": "mlp.gate",
+    },
+)
+"""Llama's, and of all that followed it: Qwen2, Qwen3, Dream, LLaDA-MoE."""
 
-def tensor_sources(size: Dimensions) -> list[TensorSource]:
+
+def tensor_sources(size: Dimensions, names: Names = LLAMA) -> list[TensorSource]:
     """Every parameter save the mask row, in torchtitan's names; a tied head has no tensor of its own."""
-    sources = [TensorSource("tok_embeddings.weight", ["model.embed_tokens.weight"])]
+    sources = [_weight("tok_embeddings", names.table)]
     for layer, sparse in enumerate(size.sparse):
-        sources += _layer(layer, size.experts if sparse else 0)
-    sources.append(TensorSource("norm.weight", ["model.norm.weight"]))
+        sources += _layer(f"layers.{layer}", f"{names.layers}.{layer}", size, names, size.experts if sparse else 0)
+    sources.append(_weight("norm", names.norm))
     if not size.tied:
-        sources.append(TensorSource("lm_head.weight", ["lm_head.weight"]))
+        sources.append(_weight("lm_head", names.head))
     return sources
 
 
-def _layer(layer: int, experts: int) -> list[TensorSource]:
-    ours, theirs = f"layers.{layer}", f"model.layers.{layer}"
-    plain = ATTENTION | ({"moe.router.gate": "mlp.gate"} if experts else FEED_FORWARD)
-    sources = [TensorSource(f"{ours}.{a}.weight", [f"{theirs}.{b}.weight"]) for a, b in plain.items()]
+def _layer(ours: str, theirs: str, size: Dimensions, names: Names, experts: int) -> list[TensorSource]:
+    absent = {*(FEED_FORWARD if experts else (ROUTER,)), *(() if size.qk_norm else QK_NORMS)}
+    parts = {a: b for a, b in names.parts.items() if a not in absent}
+    sources = [_weight(f"{ours}.{a}", f"{theirs}.{b}") for a, b in parts.items()]
+    for a in QKV if size.qkv_bias else ():
+        sources.append(TensorSource(f"{ours}.{a}.bias", [f"{theirs}.{parts[a]}.bias"]))
     for a, b in EXPERTS.items() if experts else ():
         tensors = [f"{theirs}.mlp.experts.{expert}.{b}.weight" for expert in range(experts)]
         sources.append(TensorSource(f"{ours}.moe.routed_experts.inner_experts.{a}", tensors, stacked=True))
     return sources
+
+
+def _weight(ours: str, theirs: str) -> TensorSource:
+    return TensorSource(f"{ours}.weight", [f"{theirs}.weight"])

@@ -33,7 +33,7 @@ def shapes_of(folder):
 def test_the_names_we_expect_are_the_names_transformers_writes(written_by_transformers):
     for shape, (path, _) in written_by_transformers.items():
         folder = open_folder(path)
-        sources = tensor_sources(dimensions(folder.config))
+        sources = tensor_sources(dimensions(folder.config, qk_norm=True))
         assert {name for source in sources for name in source.tensors} == set(folder.files), shape
 
 

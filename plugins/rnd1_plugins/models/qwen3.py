@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rnd1lib.kinds import Build, TensorSource
 from rnd1lib.models.dimensions import dimensions
-from rnd1lib.models.layouts import transformers_config
+from rnd1lib.models.layouts import QWEN3, transformers_config
 from rnd1lib.models.tensor_names import tensor_sources
 
 if TYPE_CHECKING:
@@ -79,14 +79,16 @@ class Qwen3:
         """torchtitan's Qwen3 with our mask row, attention and head."""
         from rnd1lib.models import network
 
-        return network.spec(config, build, name="qwen3")
+        return network.spec(dimensions(config, qk_norm=True), build, name="qwen3")
 
     def tensors(self, config: Mapping[str, Any]) -> list[TensorSource]:
         """Names one to one."""
-        return tensor_sources(dimensions(config))
+        return tensor_sources(dimensions(config, qk_norm=True))
 
     def folder_config(
         self, config: Mapping[str, Any], *, layout: str, bidirectional: bool, mask_token_id: int | None
     ) -> dict[str, Any]:
         """config.json of a folder in one of `layouts`."""
-        return transformers_config(config, model_type="qwen3", architecture="Qwen3ForCausalLM", bidirectional=bidirectional)
+        return transformers_config(
+            config, model_type="qwen3", architecture="Qwen3ForCausalLM", bidirectional=bidirectional, **QWEN3
+        )

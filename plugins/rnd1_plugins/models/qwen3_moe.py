@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rnd1lib.kinds import Build, TensorSource
 from rnd1lib.models.dimensions import dimensions
-from rnd1lib.models.layouts import rnd1_config, transformers_config
+from rnd1lib.models.layouts import QWEN3, rnd1_config, transformers_config
 from rnd1lib.models.tensor_names import tensor_sources
 
 if TYPE_CHECKING:
@@ -73,11 +73,11 @@ class Qwen3Moe:
         """torchtitan's Qwen3-MoE with our mask row, attention, experts and head; its balancing bias is off."""
         from rnd1lib.models import network
 
-        return network.spec(config, build, name="qwen3_moe")
+        return network.spec(dimensions(config, qk_norm=True), build, name="qwen3_moe")
 
     def tensors(self, config: Mapping[str, Any]) -> list[TensorSource]:
         """Names one to one; the experts of a layer are stacked."""
-        return tensor_sources(dimensions(config))
+        return tensor_sources(dimensions(config, qk_norm=True))
 
     def folder_config(
         self, config: Mapping[str, Any], *, layout: str, bidirectional: bool, mask_token_id: int | None
@@ -86,5 +86,5 @@ class Qwen3Moe:
         if layout == "rnd1":
             return rnd1_config(config, mask_token_id=mask_token_id)
         return transformers_config(
-            config, model_type="qwen3_moe", architecture="Qwen3MoeForCausalLM", bidirectional=bidirectional
+            config, model_type="qwen3_moe", architecture="Qwen3MoeForCausalLM", bidirectional=bidirectional, **QWEN3
         )

@@ -88,8 +88,9 @@ def starting_point(recipe: Recipe) -> Start:
     if flavor and other:
         sizes = ", ".join(f"{key} {config[key]} (flavor: {flavor[key]})" for key in other)
         raise RecipeError(f"model.init: {model.init} is of another size than flavor '{model.flavor}': {sizes}.")
-    facts = read_facts(folder, config) if (folder / FACTS).is_file() or config.get("mask_token_id") is not None else None
-    return Start(config, model.init, folder, facts)
+    facts = read_facts(folder, config)
+    diffuses = (folder / FACTS).is_file() or facts.mask_token_id is not None
+    return Start(config, model.init, folder, facts if diffuses else None)
 
 
 def claims(recipe: Recipe, config: Mapping[str, Any]) -> list[Claim]:
