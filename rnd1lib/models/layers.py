@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -28,7 +28,7 @@ from rnd1lib.models.inner_attention import DocumentAttention
 from rnd1lib.models.rope import Rotation
 from rnd1lib.models.router import Router
 
-Initial = Mapping[str, Callable[..., Any]]
+Initial = dict[str, Callable[..., Any]]
 STD = 0.02
 LINEAR: Initial = {"weight": partial(nn.init.normal_, std=STD), "bias": nn.init.zeros_}
 
@@ -72,8 +72,8 @@ def _attention(size: Dimensions, build: Build, output: Initial) -> GQAttention.C
         ),
         qk_norm=norm(size.head_width, size.norm_eps) if size.qk_norm else None,
     )
-    for projection in (attention.qkv_linear.wq, attention.qkv_linear.wkv):
-        projection.bias = size.qkv_bias
+    projections: Any = attention.qkv_linear
+    projections.wq.bias = projections.wkv.bias = size.qkv_bias
     return attention
 
 
