@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
+from types import NoneType
 from typing import Any, NamedTuple
 
 import torch
@@ -138,7 +140,7 @@ def _header(canvas: Canvas, asked: _Asked, piece: Piece) -> Header:
         tokenizer=None if tokenizer is None else getattr(tokenizer, "name", None) or type(tokenizer).__name__,
         vocabulary=getattr(tokenizer, "vocabulary_sha256", None),
         sampler=asked.name if isinstance(asked.name, str) else type(asked.name).__name__,
-        options=asdict(asked.sampler) if is_dataclass(asked.sampler) else {},
+        options=_options(asked.sampler),
         seed=asked.seed,
         guidance=float(asked.guidance),
         cache=asked.cache,
@@ -164,6 +166,14 @@ def _numbers(numbers: Sequence[int] | None, rows: list[list[int]]) -> Sequence[i
 
 def _texts(model: Denoiser, sequences: list[list[int]]) -> list[str]:
     return [as_text(model, row[:-1] if row[-1:] == [model.eos_token_id] else row) for row in sequences]
+
+
+def _options(sampler: Sampler) -> dict[str, Any]:
+    """A component's fields as plain values; what JSON cannot hold as its text."""
+    options: dict[str, Any] = asdict(sampler) if is_dataclass(sampler) else {}
+    finite = {name: not isinstance(value, float) or math.isfinite(value) for name, value in options.items()}
+    plain = (bool, int, float, str, NoneType)
+    return {name: value if isinstance(value, plain) and finite[name] else str(value) for name, value in options.items()}
 
 
 def piece_of(model: Denoiser) -> Piece:

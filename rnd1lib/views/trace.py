@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -47,17 +48,17 @@ class Header(NamedTuple):
 class Line(NamedTuple):
     """What a step changed: the k-th entry of `row` to `top` belongs to the k-th place that it filled.
 
-    row: which canvas of the header. probability: of the token under the law that it was drawn from. entropy: in nats, of the
-    plain law, None where the model was not asked; top: the best tokens as (id, plain probability). Both are empty where
-    nobody asked for details. masked_again: [row, position] of words taken back, before the places were filled. pieces: the
-    text of each id that is new in this trace.
+    row: which canvas of the header. probability: of the token under the law that it was drawn from; None where that is NaN.
+    entropy: in nats, of the plain law; None where the model was not asked; top: the best tokens as (id, plain probability).
+    Both are empty where nobody asked for details. masked_again: (row, position) of words taken back, before the places were
+    filled. pieces: the text of each id that is new in this trace.
     """
 
     step: int
     row: list[int]
     position: list[int]
     id: list[int]
-    probability: list[float]
+    probability: list[float | None]
     entropy: list[float | None]
     top: list[list[tuple[int, float]]]
     masked_again: list[tuple[int, int]]
@@ -104,7 +105,7 @@ class Recorder:
                 row=places[:, 0].tolist(),
                 position=places[:, 1].tolist(),
                 id=tokens,
-                probability=[_rounded(min(p, 1.0)) for p in step.log_prob_BL[step.committed_BL].exp().tolist()],
+                probability=[_rounded(p, 1.0) for p in step.log_prob_BL[step.committed_BL].exp().tolist()],
                 entropy=entropy,
                 top=top,
                 masked_again=[(row, position) for row, position in step.again_BL.nonzero().tolist()],
@@ -123,12 +124,12 @@ def _details(step: Step) -> tuple[list[float | None], list[list[tuple[int, float
         return [], []
     entropy_C, ids_CK, best_CK = (value.tolist() for value in step.details)
     top = [
-        [(token, _rounded(p)) for token, p in zip(ids, best, strict=True) if p == p]  # NaN: not known
+        [(token, p) for token, p in zip(ids, map(_rounded, best), strict=True) if p is not None]
         for ids, best in zip(ids_CK, best_CK, strict=True)
     ]
-    return [_rounded(max(h, 0.0)) if h == h else None for h in entropy_C], top
+    return [_rounded(entropy) for entropy in entropy_C], top
 
 
-def _rounded(value: float) -> float:
-    """Some digits of a float32; the file is then half as long."""
-    return float(f"{value:.{DIGITS}g}")
+def _rounded(value: float, high: float = math.inf) -> float | None:
+    """Some digits of a float32, so that the file is half as long, within bounds that its last digits may miss; None: NaN."""
+    return None if math.isnan(value) else float(f"{min(max(value, 0.0), high):.{DIGITS}g}")
