@@ -92,6 +92,19 @@ def dense(rule: MaskMod, rows: int, length: int, device: torch.device) -> Tensor
     return rule(row_B11, torch.zeros_like(row_B11), index_L[:, None], index_L).expand(rows, length, length).unsqueeze(1)
 
 
+def visible_slots(mask: AttentionMask, step: int, at_BS: Tensor, slots_M: Tensor, written_BM: Tensor) -> Tensor:
+    """Which of M slots the tokens at `at_BS` see: those written whose position the rule allows; bool [B, 1, 1 or S, M].
+
+    slots_M: the positions of the slots, as the rule counts them.
+    """
+    written_B11M = written_BM[:, None, None]
+    if mask.pattern(step) == "full":
+        return written_B11M
+    row_B111 = torch.arange(len(at_BS), device=at_BS.device)[:, None, None, None]
+    rule = _rule(mask, step, at_BS.device)
+    return written_B11M & rule(row_B111, torch.zeros_like(row_B111), at_BS[:, None, :, None], slots_M)
+
+
 def _rule(mask: AttentionMask, step: int, device: torch.device) -> MaskMod:
     match mask.pattern(step):
         case "full":

@@ -12,7 +12,8 @@ from torch.distributed.fsdp import FSDPModule
 from rnd1lib.errors import ModelError
 from rnd1lib.kinds import AttentionMask, Noise
 from rnd1lib.models.attention import Kernel, positions_in_documents
-from rnd1lib.models.forward import hidden_states
+from rnd1lib.models.forward import extended_states, hidden_states
+from rnd1lib.models.key_values import KeyValues
 from rnd1lib.models.tokenizer import Tokenizer
 
 
@@ -73,6 +74,16 @@ class DiffusionLM:
         """Where the network is, and ids are moved to."""
         return next(self.network.parameters()).device
 
+    @property
+    def block_length(self) -> int | None:
+        """Behind which a token sees nothing: 1 under a causal mask, the block of a block-causal one; None: it sees the rest.
+
+        Blocks count from the start of the row. Keys and values that are kept stay exact only where this is a number.
+        """
+        if self.attention_mask.pattern(self.step) == "causal":
+            return 1
+        return getattr(self.attention_mask, "block_length", None)
+
     @torch.no_grad()
     def logits(self, ids_BL: Tensor, *, rows_BL: Tensor | None = None, documents_BL: Tensor | None = None) -> Tensor:
         """Raw, unshifted logits [B, L, V] in the network's dtype; with `rows_BL` (bool) [rows_BL.sum(), V], the head on those.
@@ -80,15 +91,60 @@ class DiffusionLM:
         documents_BL: any integer a token; a token sees its own document alone, in which positions count from 0. Left out,
         each row is one document. Raises ModelError for rows that are longer than the network's positions.
         """
+        self._check_length(ids_BL.shape[1])
+        return self._logits(ids_BL, rows_BL, documents_BL)
+
+    @torch.no_grad()
+    def prefill(
+        self, ids_BL: Tensor, *, rows_BL: Tensor | None = None, lengths_B: Tensor | None = None, room: int | None = None
+    ) -> KeyValues:
+        """`logits`, in `.logits` of what it returns, with every layer's keys and values for `extend`, a slot a position.
+
+        lengths_B: what lies behind is padding. room: slots of a row, L by default. Raises ModelError as `logits` does.
+        """
+        length, room = ids_BL.shape[1], ids_BL.shape[1] if room is None else room
+        self._check_length(max(length, room))
+        places_M = torch.arange(room, device=self.device)
+        written_BM = (places_M < (length if lengths_B is None else lengths_B.to(self.device)[:, None])).expand(len(ids_BL), -1)
+        cache = KeyValues(written_BM)
+        padding_BL = None if lengths_B is None else (~written_BM[:, :length]).long()
+        cache.logits = self._logits(ids_BL, rows_BL, padding_BL, cache)
+        return cache
+
+    @torch.no_grad()
+    def extend(
+        self,
+        cache: KeyValues,
+        ids_BS: Tensor,
+        *,
+        at_BS: Tensor,
+        rows_BS: Tensor | None = None,
+        of_B: Tensor | None = None,
+    ) -> Tensor:
+        """Raw logits [B, S, V], or [rows_BS.sum(), V], of the tokens `ids_BS` at positions `at_BS`; only these are run.
+
+        at_BS: int64, -1 where there is no token (rows may be ragged). of_B: their rows in the cache; all, in order, by
+        default. Their keys and values replace those of their slots; they see every slot of their row that was ever written,
+        as far as the mask allows. So with all other tokens unchanged since they were run, this is what `logits` gives.
+        """
+        ids_BS, at_BS = ids_BS.to(self.device), at_BS.to(self.device)
+        of_B = None if of_B is None else of_B.to(self.device)
+        hidden_BSD = extended_states(self.network, self.attention_mask, self.step, ids_BS, cache, at_BS, of_B)
+        return self._head(hidden_BSD if rows_BS is None else hidden_BSD[rows_BS.to(self.device)])
+
+    def _logits(
+        self, ids_BL: Tensor, rows_BL: Tensor | None, documents_BL: Tensor | None, cache: KeyValues | None = None
+    ) -> Tensor:
         ids_BL = ids_BL.to(self.device)
         if documents_BL is None:
             positions_BL = torch.arange(ids_BL.shape[1], device=self.device).expand(ids_BL.shape)
         else:
             documents_BL = documents_BL.to(self.device)
             positions_BL = positions_in_documents(documents_BL)
-        self._check_length(ids_BL.shape[1])
         mask, step = self.attention_mask, self.step
-        hidden_BLD = hidden_states(self.network, mask, step, ids_BL, documents_BL, positions_BL, kernel=self.kernel)
+        hidden_BLD = hidden_states(
+            self.network, mask, step, ids_BL, documents_BL, positions_BL, kernel=self.kernel, cache=cache
+        )
         return self._head(hidden_BLD if rows_BL is None else hidden_BLD[rows_BL.to(self.device)])
 
     def _head(self, hidden: Tensor) -> Tensor:

@@ -1,4 +1,7 @@
-"""Attention over what `attention.py` made of masks and documents: torch's SDPA, or flex attention for a BlockMask."""
+"""Attention over what `attention.py` made of masks and documents: torch's SDPA, or flex attention for a BlockMask.
+
+Keys and values may come from earlier passes too (`key_values.py`).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from torch.nn.attention.flex_attention import BlockMask
 from torchtitan.models.common.attention import FlexAttention
 
 from rnd1lib.models.attention import Runs, Visibility
+from rnd1lib.models.key_values import Recalled, Remembered
 
 
 class DocumentAttention(FlexAttention):
@@ -28,12 +32,15 @@ class DocumentAttention(FlexAttention):
         k_BLNH: Tensor,
         v_BLNH: Tensor,
         *,
-        attention_masks: Visibility = None,
+        attention_masks: Visibility | Remembered | Recalled = None,
         scale: float | None = None,
         enable_gqa: bool = False,
         **_: Any,
     ) -> Tensor:
         """[B, L, heads, head width]."""
+        if isinstance(attention_masks, Remembered | Recalled):
+            k_BLNH, v_BLNH = attention_masks.exchange(self, k_BLNH, v_BLNH)
+            attention_masks = attention_masks.seen
         if isinstance(attention_masks, BlockMask):
             return super().forward(q_BLNH, k_BLNH, v_BLNH, attention_masks=attention_masks, scale=scale, enable_gqa=enable_gqa)
         q, k, v = (x.transpose(1, 2) for x in (q_BLNH, k_BLNH, v_BLNH))
