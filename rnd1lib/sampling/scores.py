@@ -107,7 +107,7 @@ class LazyScores:
     @cached_property
     def plain_log_prob(self) -> Tensor:
         """[N] of the token, untempered and unfiltered."""
-        if self._law._replace(temperature=self._law.temperature % 1) == PLAIN:
+        if self._law in (PLAIN, PLAIN._replace(temperature=1.0)):
             return self.log_prob
         return self._pass(PLAIN, lambda kept, rows: (kept.log_prob(self.token[rows, None]),))[0]
 

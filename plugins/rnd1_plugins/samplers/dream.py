@@ -19,9 +19,9 @@ class Dream(SamplerOptions):
     """Commits at random, or an even share of a block's masks in the order of a confidence.
 
     `origin`: each masked position alone with probability 1 - s/t, for times from 1 to eps in equal steps; the last step
-    commits all. `maskgit_plus`: the highest probability of the token first; `topk_margin`: the highest lead over the second
-    token; `entropy`: the lowest entropy; each of the tempered, filtered distribution. Source: Ye et al. 2025, "Dream 7B:
-    Diffusion Large Language Models", `diffusion_generate`.
+    commits all. `maskgit_plus`: the highest probability of the token first; `topk_margin`: the highest lead of the best token
+    over the second; `entropy`: the lowest entropy; each plain, of temperature 1 and all tokens. Source: Ye et al. 2025,
+    "Dream 7B: Diffusion Large Language Models", `diffusion_generate`.
     """
 
     alg: Literal["origin", "maskgit_plus", "topk_margin", "entropy"] = "origin"
@@ -32,7 +32,7 @@ class Dream(SamplerOptions):
     """The time at which the last step ends; in [0, 1). Of `origin`, and of the quotas under parity."""
     parity: Literal["dream"] | None = None
     """`dream`: a step's number is int(M (1 - s/t)) of the M masks that are left, in float32, so that early steps may commit
-    nothing and the last one all that is left over."""
+    nothing and the last one all that is left over; the order is that of the tempered, filtered distribution."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -68,10 +68,11 @@ class Dream(SamplerOptions):
 
     def _order(self, view: View, scores: Scores) -> Tensor:
         """[N] the confidence, or with alg_temp a Gumbel draw: its best few are drawn without replacement."""
+        ranking = scores if self.parity == "dream" else view.scores(0.0)
         if self.alg == "maskgit_plus":
-            confidence_N = scores.log_prob.exp()
+            confidence_N = (scores.log_prob if self.parity == "dream" else scores.plain_log_prob).exp()
         else:
-            confidence_N = scores.margin if self.alg == "topk_margin" else -scores.entropy
+            confidence_N = ranking.margin if self.alg == "topk_margin" else -ranking.entropy
         if not self.alg_temp:
             return confidence_N
-        return confidence_N / self.alg_temp - (-view.uniform("order").log()).log()
+        return confidence_N / max(self.alg_temp, 1e-8) - (-view.uniform("order").log()).log()

@@ -17,8 +17,8 @@ class P2(SamplerOptions):
     """Looks at every generated position at every step, keeps the surest and masks the others, old ones too.
 
     After step k of N the floor(M (N - k) / N) least sure of a block's M positions are masked; a masked one that is kept
-    gets its token, a committed one keeps its own. The confidence is the tempered, filtered probability of the token that
-    is drawn there now. Source: Peng et al. 2025, "Path Planning for Masked Diffusion Model Sampling" (self-planning);
+    gets its token, a committed one keeps its own. The confidence is the plain probability of the token that is drawn there
+    now. Source: Peng et al. 2025, "Path Planning for Masked Diffusion Model Sampling" (self-planning);
     Open-dLLM.
     """
 
@@ -32,7 +32,7 @@ class P2(SamplerOptions):
         masked_G = _masked_BL(view)[row_G, place_G]
         generated_B = counts(row_G, len(view.ids_BL))
         stay_B = generated_B * (view.steps - view.step - 1) // view.steps
-        again_G = ranks(-scores.log_prob, row_G) < stay_B[row_G]
+        again_G = ranks(-scores.plain_log_prob, row_G) < stay_B[row_G]
         remask_BL = torch.zeros_like(view.generated_BL)
         remask_BL[row_G, place_G] = again_G
         return Decision(~again_G[masked_G], scores.token[masked_G], remask_BL)
