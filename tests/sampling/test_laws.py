@@ -119,7 +119,9 @@ LAWS = {
     "dream entropy in a drawn order": (
         Dream, {"alg": "entropy", "alg_temp": 0.02}, in_turn(lambda look, i: -look.entropy(i) / 0.02), 3,
     ),
-    "dream maskgit_plus as dream": (Dream, FLAT | {"alg": "maskgit_plus", "parity": "dream"}, best(drawn_confidence, dreams_two), 2),
+    "dream maskgit_plus as dream": (
+        Dream, FLAT | {"alg": "maskgit_plus", "parity": "dream"}, best(drawn_confidence, dreams_two), 2,
+    ),
     "dream margin as dream": (Dream, HIGH | {"alg": "topk_margin", "parity": "dream"}, best(drawn_margin, dreams_two), 2),
     "dream entropy as dream": (Dream, LOW | {"alg": "entropy", "parity": "dream"}, best(drawn_entropy, dreams_two), 2),
     "threshold": (Threshold, HIGH | {"threshold": 0.5}, passing(lambda n: 0.5), 3),
