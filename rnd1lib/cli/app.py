@@ -7,6 +7,8 @@ import signal
 import sys
 import time
 import traceback
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
@@ -27,6 +29,12 @@ PATIENCE = 10.0
 """Seconds that a rank gives rank 0 to say the same; torchrun ends it when rank 0 leaves."""
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"rnd1lib {metadata.version('rnd1lib')}")
+        raise typer.Exit
+
+
 def command_line() -> typer.Typer:
     """The parser with every command, those of plug-ins included."""
     app = typer.Typer(
@@ -38,12 +46,19 @@ def command_line() -> typer.Typer:
         add_completion=False,
         rich_markup_mode=None,
     )
+    app.callback()(options)
     for command in (train, sample, infill, export, tokenize, components, doctor, demo):
         app.command()(command)
     app.add_typer(recipe, name="recipe")
     app.add_typer(data, name="data")
     installed().add_commands(app)
     return app
+
+
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show it and exit.")] = False,
+) -> None:
+    """What stands before a command."""
 
 
 def main() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ CONFIG, FACTS = "config.json", "rnd1_config.json"
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 HUB_PATTERNS = ["*.json", "*.safetensors", "merges.txt"]
+RUNS = "runs"  # where recipes put their runs: no owner on the hub is meant
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 LONGEST_JSON = 64 << 20
 IGNORED = re.compile(r"\.rotary_emb\.inv_freq$")  # a buffer that old folders hold; it follows from config.json
@@ -33,9 +37,13 @@ class Folder:
 
     def tensor(self, name: str) -> Tensor:
         """One whole tensor, on the CPU, in the dtype of the file."""
-        with safe_open(self.files[name], "pt") as file:
-            tensor: Tensor = file.get_tensor(name)
-            return tensor
+        return next(self.tensors([name]))
+
+    def tensors(self, names: Iterable[str]) -> Iterator[Tensor]:
+        """Whole tensors, one after the other; the file lends its pages to them, so that they take no memory of their own."""
+        for path, group in groupby(names, key=self.files.__getitem__):
+            with safe_open(path, "pt") as file:
+                yield from map(file.get_tensor, group)
 
     def check(self, expected: Mapping[str, tuple[int, ...]]) -> None:
         """Raises ModelError with a line for each tensor that is missing, unexpected or of another shape."""
@@ -72,8 +80,11 @@ def locate(path_or_name: str | Path) -> Path:
     path = Path(path_or_name).expanduser()
     if path.is_dir():
         return path
-    if not HUB_NAME.fullmatch(str(path_or_name)):
-        raise ModelError(f"{path_or_name}: no such model folder.")
+    if path.exists():
+        raise ModelError(f"{path}: is a file; name the folder of the model.")
+    if not HUB_NAME.fullmatch(str(path_or_name)) or path.parent.is_dir() or path.parent.name == RUNS:
+        raise ModelError(f"{path}: no such folder.{_near(path)} A model is a folder, or owner/name on the Hugging Face Hub.")
+    print(f"{path}: no folder here; asked of the Hugging Face Hub.", file=sys.stderr)
     from huggingface_hub import snapshot_download  # slow to import, and a local folder needs none of it
 
     try:
@@ -84,6 +95,12 @@ def locate(path_or_name: str | Path) -> Path:
             f"{path_or_name}: there is no such folder here, and it could not be fetched from the Hugging Face Hub "
             f"({type(error).__name__}: {reason})"
         ) from error
+
+
+def _near(path: Path) -> str:
+    beside = [each.name for each in path.parent.iterdir() if each.is_dir()] if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, beside, n=1)
+    return f" Did you mean {path.parent / near[0]}?" if near else ""
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -37,6 +37,16 @@ def put(parameter: Tensor, whole: Tensor) -> None:
     parameter.copy_(whole)
 
 
+@torch.no_grad()
+def put_slices(parameter: Tensor, slices: Iterable[Tensor]) -> None:
+    """`put` of a tensor that comes as its slices along the first dimension; only for a shard are they put together first."""
+    if isinstance(parameter, DTensor):
+        put(parameter, torch.stack(list(slices)))
+    else:
+        for slot, one in zip(parameter, slices, strict=True):
+            slot.copy_(one)
+
+
 def load_folder(network: nn.Module, folder: Folder, sources: Iterable[TensorSource], *, mask_row: MaskRow = "keep") -> None:
     """Puts a Hugging Face folder's tensors into a network, sharded or not; every rank reads the folder.
 
@@ -46,10 +56,13 @@ def load_folder(network: nn.Module, folder: Folder, sources: Iterable[TensorSour
     ours, sources = parameters(network), list(sources)
     check_folder(network, folder, sources)
     for source in sources:
-        tensors = [folder.tensor(name) for name in source.tensors]
-        put(ours[source.parameter], torch.stack(tensors) if source.stacked else tensors[0])
+        if source.stacked:
+            put_slices(ours[source.parameter], folder.tensors(source.tensors))
+            continue
+        whole = folder.tensor(*source.tensors)
+        put(ours[source.parameter], whole)
         if source.parameter == TABLE and MASK_ROW in ours:
-            put(ours[MASK_ROW], _first_row(tensors[0], _mask_token_id(network), mask_row))
+            put(ours[MASK_ROW], _first_row(whole, _mask_token_id(network), mask_row))
 
 
 def check_folder(network: nn.Module, folder: Folder, sources: Iterable[TensorSource]) -> None:

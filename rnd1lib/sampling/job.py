@@ -18,7 +18,7 @@ from rnd1lib.kinds import Conversation, Denoiser
 from rnd1lib.sampling.arguments import canvas_ids, prompt_ids
 from rnd1lib.sampling.generation import Generation, as_text
 from rnd1lib.sampling.ranks import Ranks
-from rnd1lib.views import Observer, Step
+from rnd1lib.views import Observer, Observers, Step
 
 Watch = Callable[[Any], AbstractContextManager[Observer]]
 """Makes an observer for a model; it is entered before the first text and left after the last."""
@@ -44,23 +44,14 @@ class Answer(NamedTuple):
     forward_calls: int
 
 
-class Observers:
-    """The observers of a batch as one, which keeps the last step."""
+class Last:
+    """An observer that keeps the last step."""
 
-    def __init__(self, observers: Sequence[Observer]) -> None:
-        self.step: Step | None = None
-        self._observers = observers
-
-    @property
-    def details(self) -> bool:
-        """Whether one of them asks for what a step tells only if asked."""
-        return any(getattr(observer, "details", False) for observer in self._observers)
+    step: Step | None = None
 
     def __call__(self, step: Step) -> None:
         """Called after each step."""
         self.step = step
-        for observer in self._observers:
-            observer(step)
 
 
 def open_model(folder: str, *, device: str | None = None, chat: bool = False) -> Any:
@@ -133,12 +124,12 @@ def _in_batches(
     **arguments: Any,
 ) -> Iterator[Answer]:
     for first in range(0, len(tasks), batch):
-        part, watching = tasks[first : first + batch], Observers(observers)
+        part, last = tasks[first : first + batch], Last()
         numbers, given = [task.number for task in part], [task.given for task in part]
         try:
-            done = fill(model, given, numbers=numbers, on_step=watching, **arguments)
+            done = fill(model, given, numbers=numbers, on_step=Observers(last, *observers), **arguments)
         except KeyboardInterrupt:
-            yield from _so_far(model, watching.step, part)
+            yield from _so_far(model, last.step, part)
             raise
         for task, ids, text in zip(part, done.sequences, done.texts, strict=True):
             said = _said(model, ids, task.unsaid) if task.unsaid else text

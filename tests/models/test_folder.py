@@ -131,10 +131,26 @@ def test_a_truncated_safetensors_file_is_named(copy, size):
 
 
 def test_a_path_that_is_not_there_is_a_sentence(tmp_path):
-    with pytest.raises(ModelError, match="no such model folder"):
+    with pytest.raises(ModelError, match="no such folder"):
         open_folder(tmp_path / "nothing" / "here")
     with pytest.raises(ModelError, match=r"holds no config\.json"):
         open_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["runs/tini", "models/tini", "no/such/folder", "./models/tini", "~nobody/x", "gpt2", "a b/c"])
+def test_what_looks_like_a_path_is_never_asked_of_the_hub(name, monkeypatch, tmp_path):
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", None)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models" / "tiny").mkdir(parents=True)
+    with pytest.raises(ModelError, match="no such folder") as caught:
+        open_folder(name)
+    assert ("Did you mean models/tiny?" in str(caught.value)) is ("models/tini" in name)
+
+
+def test_a_file_is_no_model_folder(tmp_path):
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(ModelError, match="is a file; name the folder"):
+        open_folder(tmp_path / "model.safetensors")
 
 
 def test_a_hub_name_that_cannot_be_fetched_is_one_sentence(monkeypatch, tmp_path):

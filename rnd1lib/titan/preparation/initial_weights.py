@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,14 +20,14 @@ from rnd1lib.titan.preparation.model_folder import Start
 class RunTensors(Folder):
     """The newest weights of a run under Hugging Face names, as if they lay in a folder."""
 
-    tensors: dict[str, Tensor] = field(default_factory=dict)
+    weights: dict[str, Tensor] = field(default_factory=dict)
 
-    def tensor(self, name: str) -> Tensor:
-        """One whole tensor."""
-        return self.tensors[name]
+    def tensors(self, names: Iterable[str]) -> Iterator[Tensor]:
+        """Whole tensors, one after the other."""
+        return map(self.weights.__getitem__, names)
 
     def _shapes(self, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
-        return {name: tuple(self.tensors[name].shape) for name in names}
+        return {name: tuple(self.weights[name].shape) for name in names}
 
 
 def load_initial_weights(network: nn.Module, start: Start, sources: Sequence[TensorSource], mask_row: MaskRow) -> None:
@@ -44,5 +44,5 @@ def load_initial_weights(network: nn.Module, start: Start, sources: Sequence[Ten
 def _run_tensors(start: Start, sources: Sequence[TensorSource]) -> RunTensors:
     assert start.path is not None
     path = Path(start.path)
-    tensors = dict(folder_tensors(load_model(path).network, sources))
-    return RunTensors(path, start.config, dict.fromkeys(tensors, path), tensors)
+    weights = dict(folder_tensors(load_model(path).network, sources))
+    return RunTensors(path, start.config, dict.fromkeys(weights, path), weights)
