@@ -1,9 +1,10 @@
-"""Where the tests find the outputs of other people's implementations; and no test is timed, however busy the machine."""
+"""What tests of every folder share; and no test is timed, however busy the machine."""
 
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from titan_runs import TINY, write_texts
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -16,3 +17,38 @@ SHARED = HERE.parent.parent / "shared" / "goldens"
 def goldens() -> Path:
     """The whole collection where it stands beside the project, else the small copy in the tree."""
     return SHARED if SHARED.is_dir() else HERE / "goldens"
+
+
+@pytest.fixture(scope="session")
+def TableModel():
+    """A denoiser without a transformer."""
+    from table import TableModel
+
+    return TableModel
+
+
+@pytest.fixture(scope="session")
+def texts(tmp_path_factory):
+    """A folder of short texts."""
+    folder = tmp_path_factory.mktemp("texts")
+    write_texts(folder)
+    return folder
+
+
+@pytest.fixture
+def tiny(tmp_path, texts):
+    """Writes a recipe that trains in a second; its run folder is `run` beside it."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY % (texts, tmp_path), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def run(tiny):
+    """run("train.steps=3", ...) trains the recipe with overrides in this process; the folder is the result's `folder`."""
+    import rnd1lib
+
+    def train(*overrides, fresh=False):
+        return rnd1lib.train(rnd1lib.load_recipe(tiny, overrides), fresh=fresh)
+
+    return train

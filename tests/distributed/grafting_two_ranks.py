@@ -1,4 +1,4 @@
-"""Grafting under torchrun with two ranks; writes the metrics of each run to OUT/NAME/metrics.jsonl, as any run does."""
+"""Grafting on two ranks; writes the metrics of each run to OUT/NAME/metrics.jsonl, as any run does."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Runs under torchrun with two ranks: one step with the routers' losses in each layout, and rows of variable length.
+"""Runs on two ranks: one step with the routers' losses in each layout, and rows of variable length.
 
 Writes what it saw to OUT/seen-RANK.pt; `test_router_ranks.py` asks about it.
 """
@@ -8,11 +8,9 @@ import sys
 from pathlib import Path
 
 import torch
+from plain_gradients import STILL, watch
 
 import rnd1lib
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "titan"))
-from plain_gradients import STILL, watch
 
 RECIPE, OUT = sys.argv[1], Path(sys.argv[2])
 ASKED = ("objective.balance=0.2", "objective.z=0.05")

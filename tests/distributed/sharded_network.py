@@ -1,4 +1,4 @@
-"""Run by torchrun: a network sharded over the ranks must hold, score and give back what the whole one does."""
+"""Runs on two ranks: a network sharded over the ranks must hold, score and give back what the whole one does."""
 
 import sys
 from pathlib import Path

@@ -1,12 +1,10 @@
 """The fit of grafting on two gloo ranks is that of one: FSDP2, expert parallelism, recomputation, and resumed in the fit."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from processes import run_two_ranks
 from titan_runs import TINY, write_texts
 
 import rnd1lib
@@ -26,17 +24,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("grafting-two-ranks")
     write_texts(folder)
     (folder / "tiny.yaml").write_text(TINY % (folder, folder), encoding="utf-8")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    script = str(Path(__file__).with_name("grafting_two_ranks.py"))
-    done = subprocess.run(
-        [*command, script, str(folder / "tiny.yaml"), str(folder), *OPTIONS],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stdout[-4000:]
+    run_two_ranks(Path(__file__).with_name("grafting_two_ranks.py"), folder / "tiny.yaml", folder, *OPTIONS)
     return folder
 
 

@@ -1,13 +1,11 @@
 """Two gloo ranks with the routers' losses: the gradients of the plain sum over both, FSDP2 and EP, recomputed or not."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from plain_gradients import plain
+from processes import run_two_ranks
 from titan_runs import TINY, write_texts
 
 import rnd1lib
@@ -28,17 +26,7 @@ def recipe(tmp_path_factory):
 @pytest.fixture(scope="module")
 def two(recipe):
     """What each of two ranks saw."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    script = Path(__file__).with_name("router_ranks.py")
-    done = subprocess.run(
-        [*command, str(script), str(recipe), str(recipe.parent)],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stdout[-4000:]
+    run_two_ranks(Path(__file__).with_name("router_ranks.py"), recipe, recipe.parent)
     return [torch.load(recipe.parent / f"seen-{rank}.pt") for rank in (0, 1)]
 
 

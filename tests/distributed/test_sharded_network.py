@@ -1,9 +1,8 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from processes import run_two_ranks
 from rnd1_plugins.models.qwen2 import Qwen2
 from rnd1_plugins.models.qwen3 import Qwen3
 from rnd1_plugins.models.qwen3_moe import Qwen3Moe
@@ -28,7 +27,4 @@ def test_two_ranks_hold_score_and_give_back_what_one_does(tmp_path):
         network.init_states()
         network.tok_embeddings.weight.data[4000] = network.tok_embeddings.mask_row.data
         export(denoiser(network, config, facts, None), tmp_path / name, layout=component.layouts[0])
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", SCRIPT, tmp_path]
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "sharded and whole agree" in done.stdout
+    assert "sharded and whole agree" in run_two_ranks(SCRIPT, tmp_path)

@@ -1,12 +1,10 @@
 """Two gloo ranks train as one does: FSDP2, expert parallelism, accumulation, resume, ranks with nothing to score."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from processes import run_two_ranks
 from titan_runs import BLOCKS, TINY, losses, mixture, write_damaged_lines, write_texts
 
 import rnd1lib
@@ -27,19 +25,8 @@ def recipe(tmp_path_factory):
 @pytest.fixture(scope="module")
 def two(recipe):
     """What each of two ranks saw."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    script = Path(__file__).with_name("two_ranks.py")
-    out = recipe.parent
-    done = subprocess.run(
-        [*command, str(script), str(recipe), str(out), *BLOCKS],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stdout[-4000:]
-    return [json.loads((out / f"seen-{rank}.json").read_text()) for rank in (0, 1)]
+    run_two_ranks(Path(__file__).with_name("two_ranks.py"), recipe, recipe.parent, *BLOCKS)
+    return [json.loads((recipe.parent / f"seen-{rank}.json").read_text()) for rank in (0, 1)]
 
 
 @pytest.fixture(scope="module")

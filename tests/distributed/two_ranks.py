@@ -1,4 +1,4 @@
-"""Runs under torchrun with two ranks: several trainings in one process, since importing torchtitan takes its time.
+"""Runs on two ranks: several trainings in one process.
 
 Writes what it saw to OUT/seen-RANK.json; `test_two_ranks.py` asks about it.
 """

@@ -4,24 +4,8 @@ import json
 import sys
 
 import pytest
-from titan_runs import TINY, write_texts
 
 from rnd1lib.cli.app import main
-
-
-@pytest.fixture(scope="session")
-def texts(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("texts")
-    write_texts(folder)
-    return folder
-
-
-@pytest.fixture
-def tiny(tmp_path, texts):
-    """Writes the recipe; its run folder is `run` beside it."""
-    path = tmp_path / "tiny.yaml"
-    path.write_text(TINY % (texts, tmp_path), encoding="utf-8")
-    return path
 
 
 @pytest.fixture

@@ -1,35 +1,16 @@
 """A run whose ranks are killed again and again, at any time, ends with the very weights of the run that was left alone."""
 
-import multiprocessing.connection
 import random
 import signal
-import socket
 
 import pytest
 import torch
-from processes import Forked
+from processes import Ranks
 from titan_runs import losses, weights
 
 import rnd1lib
 
 EACH = ["titan.checkpoint.interval=1", "titan.checkpoint.keep_latest_k=2", "train.batch_tokens=128"]
-
-
-def ranks(count, arguments, seconds):
-    """The ranks of one start, the last of which has only so many seconds to compute; ends when all have."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    place = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    started = []
-    for rank in range(count):
-        environment = {**place, "RANK": str(rank), "LOCAL_RANK": str(rank)} if count > 1 else {}
-        started.append(Forked(*arguments, seconds=seconds if rank == count - 1 else 0, environment=environment))
-    ended = multiprocessing.connection.wait([rank.process.sentinel for rank in started])
-    if any(rank.process.exitcode for rank in started if rank.process.sentinel in ended):
-        for rank in started:  # as torchrun does
-            rank.process.kill()
-    return [rank.wait() for rank in started], started
 
 
 def killed_until_done(tiny, folder, *, count, kills, steps, draw):
@@ -38,11 +19,13 @@ def killed_until_done(tiny, folder, *, count, kills, steps, draw):
     killed = 0
     while True:
         saved = any(folder.glob("checkpoints/step-*/manifest.json"))
-        codes, started = ranks(count, arguments, 0 if saved and killed >= kills else draw.uniform(0.7, 1.7) + killed / 5)
+        seconds = 0 if saved and killed >= kills else draw.uniform(0.7, 1.7) + killed / 5
+        started = Ranks(count, *arguments, seconds=seconds)
+        codes = started.wait()
         if not any(codes):
-            assert ("resumed from step" in started[0].text) == saved
+            assert ("resumed from step" in started.ranks[0].text) == saved
             return
-        assert codes[-1] == -signal.SIGPROF, [rank.text for rank in started]
+        assert codes[-1] == -signal.SIGPROF, [rank.text for rank in started.ranks]
         killed += 1
 
 

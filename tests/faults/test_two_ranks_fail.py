@@ -1,20 +1,20 @@
-"""torchrun with two ranks: one sentence, from one rank, with a number that would work; quickly, and no rank left behind."""
+"""Two ranks that fail: one sentence, from one rank, with a number that would work; quickly, and no rank left behind."""
 
 import signal
 
 import pytest
-from processes import Started, status
+from processes import Ranks, Started, status
 
 pytestmark = pytest.mark.distributed
 
 
 def test_what_two_ranks_cannot_do_is_said_once(tiny, tmp_path):
-    started = Started("train", tiny, "train.batch_tokens=448", "titan.parallelism.expert_parallel_degree=3")
-    assert started.wait() == 1  # torchrun's own; the rank's is in its report
-    text = started.text
+    started = Ranks(2, "train", tiny, "train.batch_tokens=448", "titan.parallelism.expert_parallel_degree=3")
+    assert started.wait() == [2, -signal.SIGKILL]  # the other waits to be ended
+    text = "".join(rank.text for rank in started.ranks)
     assert text.count("2 ranks cannot share evenly. Nearest: batch_tokens 512, or 1 rank.") == 1
     assert text.count("expert_parallel_degree: 3 must divide the 2 ranks of this run and the 8 experts. Possible: 1, 2.") == 1
-    assert "exitcode  : 2" in text and not (tmp_path / "run").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_sigterm_to_torchrun_saves_and_a_line_that_only_rank_1_reads_is_said_by_rank_0(tiny, tmp_path, documents):
@@ -28,8 +28,9 @@ def test_sigterm_to_torchrun_saves_and_a_line_that_only_rank_1_reads_is_said_by_
     assert (folder / f"checkpoints/step-{saved['step']}/manifest.json").is_file()
 
     started = Started("train", tiny, *documents(broken=581), "--accept-changed-data")  # stream 581 mod 8 = 5
-    assert started.wait() == 1
+    assert started.wait() == 1  # torchrun's own; the rank's is in its report
     text = started.text
+    assert "exitcode  : 2" in text
     assert text.count("docs.jsonl:581: the line is not JSON") == 1 and "[rank" not in text, text
     failed = status(folder)
     assert (failed["state"], failed["exit_code"]) == ("failed", 2) and "docs.jsonl:581" in failed["error"]

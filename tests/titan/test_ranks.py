@@ -1,30 +1,21 @@
 """What the other rank learns when one of two fails alone."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch.distributed as dist
+from processes import Ranks
 
 from rnd1lib.titan.ranks import _first_told
-from rnd1lib.titan.runner import _free_port
 
 pytestmark = pytest.mark.distributed
 
 
 def both(case):
     """What each of the two ranks got."""
-    script, port = Path(__file__).with_name("two_ranks_fail.py"), _free_port()
-    address = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
-    ranks = [
-        subprocess.Popen(
-            [sys.executable, script, case], env=os.environ | address | {"RANK": str(rank)}, stdout=subprocess.PIPE, text=True
-        )
-        for rank in (0, 1)
-    ]
-    return [rank.communicate(timeout=100)[0] for rank in ranks]
+    ranks = Ranks(2, case, script=Path(__file__).with_name("two_ranks_fail.py"))
+    assert ranks.wait() == [0, 0]
+    return [rank.text for rank in ranks.ranks]
 
 
 def test_what_can_be_agreed_on_is_raised_on_every_rank():
