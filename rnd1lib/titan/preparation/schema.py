@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -25,7 +26,7 @@ DEFAULTS: dict[str, Any] = {
 
 def check(section: Mapping[str, Any]) -> list[Problem]:
     """Every mistake of the section as (keys below `titan`, sentence): unknown keys, wrong types, what torchtitan refuses."""
-    config = _defaults()
+    config = copy.deepcopy(_defaults())
     problems = [(keys, message) for keys, value in _leaves(section) if (message := _complaint(config, keys, value)) is not None]
     if not problems:
         try:
@@ -41,7 +42,9 @@ def titan_config(section: Mapping[str, Any]) -> Trainer.Config:
     return config
 
 
+@cache
 def _defaults() -> DictConfig:
+    """Never changed: torchtitan's dataclasses take OmegaConf a while."""
     config = OmegaConf.merge(OmegaConf.structured(Trainer.Config), DEFAULTS)
     assert isinstance(config, DictConfig)
     return config
