@@ -47,6 +47,8 @@ def rnd1_register(register: Any) -> None:
     register.model("qwen3_moe", "rnd1_plugins.models.qwen3_moe:Qwen3Moe")
     register.model("qwen2", "rnd1_plugins.models.qwen2:Qwen2")
     register.model("llama", "rnd1_plugins.models.llama:Llama")
+    register.model("llada", "rnd1_plugins.models.llada:Llada")
+    register.model("llada_moe", "rnd1_plugins.models.llada_moe:LladaMoe")
 
     register.data("python_docs", "rnd1_plugins.data.python_docs:PythonDocs")
     register.data("text", "rnd1_plugins.data.text:Text")

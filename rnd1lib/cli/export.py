@@ -12,7 +12,7 @@ import typer
 def export(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, a model folder or a hub name.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write; it must not exist.")],
-    layout: Annotated[str, typer.Option(help="llama, qwen2, qwen3, qwen3_moe or rnd1.")],
+    layout: Annotated[str, typer.Option(help="llada, llada_moe, llama, qwen2, qwen3, qwen3_moe or rnd1.")],
 ) -> None:
     """Write a model for transformers.
 

@@ -1,4 +1,4 @@
-"""A Hugging Face config.json as dimensions: one reader for every family and for the spellings of transformers 4 and 5."""
+"""A Hugging Face config.json as dimensions: one reader for every family."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from rnd1lib.errors import ModelError
 from rnd1lib.kinds.model import experts_of
+from rnd1lib.models.spelling import standard
 
 
 class Llama3Scaling(NamedTuple):
@@ -51,6 +52,7 @@ def dimensions(config: Mapping[str, Any], *, qk_norm: bool = False, qkv_bias: bo
 
     Raises ModelError with every missing key, and every feature the network does not have.
     """
+    config = standard(config)
     problems = _missing(config) or _unsupported(config, qkv_bias)
     if problems:
         raise ModelError("\n".join(f"config.json: {problem}" for problem in problems))
@@ -102,6 +104,20 @@ ONLY: Mapping[str, Any] = {
     "mlp_bias": False,
     "use_sliding_window": False,
     "partial_rotary_factor": 1,
+    # of LLaDA
+    "block_type": "llama",
+    "layer_norm_type": "rms",
+    "rope": True,
+    "alibi": False,
+    "attention_layer_norm": False,
+    "input_emb_norm": False,
+    "scale_logits": False,
+    "multi_query_attention": False,
+    # of LLaDA-MoE
+    "moe_layer_freq": 1,
+    "qk_layernorm": True,
+    "moe_router_score_function": "softmax",
+    "routed_scaling_factor": 1,
 }
 """What a config may say of features that the network has in one form alone; null is as good as unsaid."""
 

@@ -23,6 +23,8 @@ KNOWN: Mapping[str, Known] = {
     "rnd1": Known(1, 151669),
     "Dream": Known(1, 151666),
     "dream": Known(1, 151666),
+    "llada": Known(0, 126336),
+    "lladamoe": Known(0, 156895),
 }
 
 

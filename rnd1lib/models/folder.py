@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from rnd1lib.errors import ModelError
+from rnd1lib.models.spelling import standard
 
 CONFIG, FACTS = "config.json", "rnd1_config.json"
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -29,7 +30,7 @@ IGNORED = re.compile(r"\.rotary_emb\.inv_freq$")  # a buffer that old folders ho
 
 @dataclass(frozen=True)
 class Folder:
-    """A model folder: `config` is its config.json, `files` says which safetensors file holds each tensor."""
+    """A model folder: `config` is its config.json in transformers' words, `files` says which file holds each tensor."""
 
     path: Path
     config: Mapping[str, Any]
@@ -72,7 +73,7 @@ class Folder:
 def open_folder(path_or_name: str | Path) -> Folder:
     """Opens a folder, or downloads one of the Hugging Face Hub by its name `organisation/model`. Raises ModelError."""
     path = locate(path_or_name)
-    return Folder(path, read_json(path / CONFIG), _files(path))
+    return Folder(path, read_config(path), _files(path))
 
 
 def locate(path_or_name: str | Path) -> Path:
@@ -101,6 +102,11 @@ def _near(path: Path) -> str:
     beside = [each.name for each in path.parent.iterdir() if each.is_dir()] if path.parent.is_dir() else []
     near = difflib.get_close_matches(path.name, beside, n=1)
     return f" Did you mean {path.parent / near[0]}?" if near else ""
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """A folder's config.json in transformers' words, whoever wrote it. Raises ModelError."""
+    return standard(read_json(folder / CONFIG))
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rnd1lib.models.dimensions import rope
+from rnd1lib.models.spelling import in_words_of
 
 FOREIGN = ("rope_parameters", "num_local_experts", "auto_map", "moe_backend", "num_diffusion_steps", "mask_token_id")
 QWEN3 = {"attention_bias": False, "sliding_window": None, "use_sliding_window": False}
@@ -13,6 +14,24 @@ RND1_CLASSES = {
     "AutoConfig": "configuration_rnd.RND1Config",
     "AutoModel": "modeling_rnd.RND1Model",
     "AutoModelForMaskedLM": "modeling_rnd.RND1LM",
+}
+
+LLADA_CLASSES = {
+    "AutoConfig": "configuration_llada.LLaDAConfig",
+    "AutoModel": "modeling_llada.LLaDAModelLM",
+    "AutoModelForCausalLM": "modeling_llada.LLaDAModelLM",
+}
+LLADA_BLOCKS = {
+    "block_type": "llama",
+    "layer_norm_type": "rms",
+    "layer_norm_with_affine": True,
+    "bias_for_layer_norm": False,
+    "attention_bias": False,
+    "mlp_bias": False,
+    "rope": True,
+    "rope_full_precision": True,
+    "alibi": False,
+    "use_cache": False,
 }
 
 
@@ -53,3 +72,20 @@ def rnd1_config(config: Mapping[str, Any], *, mask_token_id: int | None) -> dict
         "mask_token_id": mask_token_id,
         "use_cache": False,
     }
+
+
+def llada_config(config: Mapping[str, Any], *, mask_token_id: int | None) -> dict[str, Any]:
+    """For LLaDA's classes, which always attend both ways."""
+    written = transformers_config(config, model_type="llada", architecture="LLaDAModelLM", bidirectional=True, **LLADA_BLOCKS)
+    own = {"auto_map": LLADA_CLASSES, "mask_token_id": mask_token_id, "vocab_size": config["vocab_size"]}
+    return in_words_of("llada", written) | own
+
+
+def llada_moe_config(config: Mapping[str, Any], *, mask_token_id: int | None) -> dict[str, Any]:
+    """For LLaDA-MoE's classes as dllm registers them; the published folders say `model_type: llada`."""
+    written = transformers_config(
+        config, model_type="lladamoe", architecture="LLaDAMoEModelLM", bidirectional=True, qk_layernorm=True, use_cache=False
+    )
+    dense = written.pop("mlp_only_layers", None) or ()
+    written["moe_layer_freq"] = [int(layer not in dense) for layer in range(config["num_hidden_layers"])]
+    return in_words_of("lladamoe", written) | {"mask_token_id": mask_token_id}

@@ -19,7 +19,7 @@ from rnd1lib.errors import ModelError, PluginError
 from rnd1lib.kinds import Build, Kind, Model, Noise
 from rnd1lib.models.denoiser import DiffusionLM
 from rnd1lib.models.facts import Facts, read_facts
-from rnd1lib.models.folder import CONFIG, locate, open_folder, read_json
+from rnd1lib.models.folder import locate, open_folder, read_config
 from rnd1lib.models.run_folder import RunFolder, is_run_folder, load_checkpoint
 from rnd1lib.models.tokenizer import Tokenizer, load_tokenizer
 from rnd1lib.models.weights import load_folder, write_mask_row
@@ -49,7 +49,7 @@ def load_model(
         raise ValueError(f"shift: {shift!r} is neither 0 nor 1.")
     run = RunFolder(Path(path)) if is_run_folder(path) else None
     folder = run.model if run else locate(path)
-    config, tokenizer = read_json(folder / CONFIG), load_tokenizer(folder)
+    config, tokenizer = read_config(folder), load_tokenizer(folder)
     said = read_facts(folder, config, tokenizer.mask_token_id if tokenizer else None)
     facts = _altered(said, attention_mask=_entry(attention_mask), shift=shift, mask_token_id=mask_token_id)
     component = component_for(config)

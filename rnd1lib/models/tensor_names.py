@@ -48,6 +48,25 @@ LLAMA = Names(
 )
 """Llama's, and of all that followed it: Qwen2, Qwen3, Dream, LLaDA-MoE."""
 
+LLADA = Names(
+    table="model.transformer.wte",
+    layers="model.transformer.blocks",
+    norm="model.transformer.ln_f",
+    head="model.transformer.ff_out",
+    parts={
+        "attention_norm": "attn_norm",
+        "ffn_norm": "ff_norm",
+        "attention.qkv_linear.wq": "q_proj",
+        "attention.qkv_linear.wk": "k_proj",
+        "attention.qkv_linear.wv": "v_proj",
+        "attention.wo": "attn_out",
+        "feed_forward.w1": "ff_proj",
+        "feed_forward.w2": "ff_out",
+        "feed_forward.w3": "up_proj",
+    },
+)
+"""LLaDA's, which are OLMo's."""
+
 
 def tensor_sources(size: Dimensions, names: Names = LLAMA) -> list[TensorSource]:
     """Every parameter save the mask row, in torchtitan's names; a tied head has no tensor of its own."""

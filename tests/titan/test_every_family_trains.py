@@ -8,12 +8,16 @@ from titan_runs import losses
 import rnd1lib
 
 
-@pytest.mark.parametrize("model", ["llama", "qwen2"])
-def test_the_loss_of_a_tiny_network_falls(run, model, tmp_path):
-    result = run(f"model.use={model}", "train.steps=8")
+@pytest.mark.parametrize(
+    ("model", "objective"), [("llama", "a2d_shift"), ("qwen2", "a2d_shift"), ("llada", "mdlm"), ("llada_moe", "mdlm")]
+)
+def test_the_loss_of_a_tiny_network_falls(run, model, objective, tmp_path):
+    objective = f"objective={objective}"
+    result = run(f"model.use={model}", objective, "train.steps=12")
     loss = losses(result)
     assert all(math.isfinite(value) for value in loss.values())
-    assert loss[8] < loss[1] - 0.5
+    assert loss[12] < loss[1] - 0.5
     folder = rnd1lib.export(result.folder, tmp_path / "exported", layout=model)
-    again = run(f"model={{use: {model}, flavor: null, init: '{folder}', tokenizer: null}}", f"run.folder={tmp_path}/again")
+    init = f"model={{use: {model}, flavor: null, init: '{folder}', tokenizer: null}}"
+    again = run(init, objective, "train.steps=1", f"run.folder={tmp_path}/again")
     assert losses(again)[1] < loss[1] - 0.5

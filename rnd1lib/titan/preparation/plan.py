@@ -14,7 +14,7 @@ from rnd1lib.errors import RecipeError
 from rnd1lib.kinds import Build, StructuralMask
 from rnd1lib.kinds.model import experts_of
 from rnd1lib.models.facts import read_facts
-from rnd1lib.models.folder import CONFIG, FACTS, locate, open_folder, read_json
+from rnd1lib.models.folder import FACTS, locate, open_folder, read_config
 from rnd1lib.models.run_folder import RunFolder, is_run_folder
 from rnd1lib.models.weights import check_folder
 from rnd1lib.recipe.arithmetic import Batching, batching, lr_scale
@@ -78,7 +78,7 @@ def starting_point(recipe: Recipe) -> Start:
         assert flavor is not None
         return Start(flavor)
     folder = RunFolder(Path(model.init)).model if is_run_folder(model.init) else locate(model.init)
-    config = read_json(folder / CONFIG)
+    config = read_config(folder)
     if config.get("model_type") not in component.model_types:
         raise RecipeError(
             f"model.init: {model.init} has model_type {config.get('model_type')!r}, and the model '{model.use}' reads "

@@ -15,7 +15,7 @@ from rnd1lib.diffusion import Times, VariableLength
 from rnd1lib.errors import DataError, RecipeError
 from rnd1lib.kinds import Batch, Build, Data
 from rnd1lib.models.facts import read_facts
-from rnd1lib.models.folder import CONFIG, read_json
+from rnd1lib.models.folder import CONFIG, read_config
 from rnd1lib.models.run_folder import RunFolder
 from rnd1lib.models.tokenizer import load_tokenizer
 from rnd1lib.recipe.arithmetic import Batching, Stage, share, span_steps, stages, steps
@@ -37,7 +37,7 @@ class Prepared:
         self.recipe, self.plan = recipe, plan
         self._held_out: dict[tuple[int, str], list[tuple[int, Batch]]] = {}
         on_every_rank(lambda: self._write_model(folder) if dist.get_rank() == 0 else None)
-        self.model_config = read_json(folder.model / CONFIG)
+        self.model_config = read_config(folder.model)
         self.facts = read_facts(folder.model, self.model_config)
         self.tokenizer = load_tokenizer(folder.model)
 

@@ -1,0 +1,50 @@
+"""Configs of families that have words of their own, in transformers' words: LLaDA's and LLaDA-MoE's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rnd1lib.kinds.model import experts_of
+
+LLADA = {
+    "vocab_size": "embedding_size",
+    "hidden_size": "d_model",
+    "num_hidden_layers": "n_layers",
+    "num_attention_heads": "n_heads",
+    "num_key_value_heads": "n_kv_heads",
+    "intermediate_size": "mlp_hidden_size",
+    "max_position_embeddings": "max_sequence_length",
+    "hidden_act": "activation_type",
+    "attention_bias": "include_qkv_bias",
+    "mlp_bias": "include_bias",
+    "initializer_range": "init_std",
+    "tie_word_embeddings": "weight_tying",
+}
+LLADA_MOE = {"intermediate_size": "dense_intermediate_size", "moe_intermediate_size": "expert_intermediate_size"}
+WORDS = {"llada": LLADA, "lladamoe": LLADA_MOE}
+
+
+def standard(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config.json as transformers' own classes would have written it; one that is that already is left as it is.
+
+    LLaDA-MoE's published folders say `model_type: llada` too. dllm calls them `lladamoe`, and so does what is returned.
+    """
+    mixture = config.get("model_type") == "llada" and experts_of(config) > 0
+    model_type = "lladamoe" if mixture else str(config.get("model_type"))
+    words = WORDS.get(model_type, {})
+    written = {key: value for key, value in config.items() if key not in words.values()}
+    written |= {ours: config[theirs] for ours, theirs in words.items() if config.get(theirs) is not None}
+    if mixture:
+        written["model_type"] = model_type
+    ratio, width = config.get("mlp_ratio"), written.get("hidden_size")
+    if "intermediate_size" not in written and isinstance(ratio, int) and isinstance(width, int):
+        written["intermediate_size"] = ratio * width
+    if isinstance(config.get("moe_layer_freq"), list):
+        written["mlp_only_layers"] = [layer for layer, sparse in enumerate(written.pop("moe_layer_freq")) if not sparse]
+    return written
+
+
+def in_words_of(model_type: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The way back, for a folder that programs of that family read."""
+    return {WORDS[model_type].get(key, key): value for key, value in config.items()}
