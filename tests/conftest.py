@@ -52,3 +52,13 @@ def run(tiny):
         return rnd1lib.train(rnd1lib.load_recipe(tiny, overrides), fresh=fresh)
 
     return train
+
+
+@pytest.fixture(scope="session")
+def whole(texts, tmp_path_factory):
+    """The run of that recipe that nothing happens to: trained once for all tests, which leave its folder alone."""
+    import rnd1lib
+
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "tiny.yaml").write_text(TINY % (texts, folder), encoding="utf-8")
+    return rnd1lib.train(rnd1lib.load_recipe(folder / "tiny.yaml"))

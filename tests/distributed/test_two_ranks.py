@@ -29,19 +29,13 @@ def two(recipe):
     return [json.loads((recipe.parent / f"seen-{rank}.json").read_text()) for rank in (0, 1)]
 
 
-@pytest.fixture(scope="module")
-def one(recipe):
-    """The same run alone in this process."""
-    return rnd1lib.train(rnd1lib.load_recipe(recipe, [f"run.folder={recipe.parent}/one"]))
-
-
 def numbered(seen):
     return {int(step): loss for step, loss in seen.items()}
 
 
 @pytest.mark.parametrize("layout", ["fsdp", "ep", "accumulation"])
-def test_the_losses_are_those_of_one_rank(one, two, layout):
-    alone, shared = losses(one), numbered(two[0][layout])
+def test_the_losses_are_those_of_one_rank(whole, two, layout):
+    alone, shared = losses(whole), numbered(two[0][layout])
     assert shared.keys() == alone.keys()
     assert shared[1] == pytest.approx(alone[1], rel=1e-6)
     assert all(shared[step] == pytest.approx(alone[step], rel=1e-5) for step in alone)
@@ -71,7 +65,7 @@ def test_quantized_experts_of_two_ranks_give_the_losses_of_one(recipe, two):
     assert numbered(two[0]["mxfp8"]) == pytest.approx(alone, rel=1e-3)
 
 
-def test_the_corrupted_global_batch_is_the_same(recipe, one, two, monkeypatch):
+def test_the_corrupted_global_batch_is_the_same(recipe, whole, two, monkeypatch):
     from rnd1lib.titan.trainer import DiffusionTrainer
 
     plain, alone = DiffusionTrainer.post_dataloading_process, {}
@@ -83,7 +77,7 @@ def test_the_corrupted_global_batch_is_the_same(recipe, one, two, monkeypatch):
 
     monkeypatch.setattr(DiffusionTrainer, "post_dataloading_process", watch)
     rnd1lib.train(rnd1lib.load_recipe(recipe, [f"run.folder={recipe.parent}/watched", "run.stop_after=2"]))
-    mask = one.model().mask_token_id
+    mask = whole.model().mask_token_id
     assert sum(row.count(mask) for row in alone[2]) > 20
     assert two[0]["corrupted"] == two[1]["corrupted"] == alone[2]
 

@@ -40,8 +40,8 @@ def test_nothing_is_written_beside_the_run_folder(run, tmp_path, monkeypatch):
     assert list(elsewhere.iterdir()) == []
 
 
-def test_the_loss_does_not_depend_on_accumulation_or_recomputation(run, tmp_path):
-    whole = losses(run())
+def test_the_loss_does_not_depend_on_accumulation_or_recomputation(run, tmp_path, whole):
+    whole = losses(whole)
     for number, options in enumerate((["train.micro_batch_rows=2"], ["train.recompute=full"], ["train.recompute=selective"])):
         cut = losses(run(*options, f"run.folder={tmp_path / str(number)}"))
         assert all(cut[step] == pytest.approx(whole[step], rel=2e-6) for step in whole), options
@@ -54,6 +54,7 @@ def test_denominators_hold_over_accumulation(run, tmp_path):
                 run(
                     f"objective.normalise={normalise}",
                     f"train.micro_batch_rows={rows}",
+                    "train.steps=3",
                     f"run.folder={tmp_path / f'{normalise}{rows}'}",
                 )
             )

@@ -29,40 +29,32 @@ def flip_a_bit(checkpoint):
     return shard
 
 
-@pytest.fixture
-def whole(run, tmp_path):
-    """The run that nothing happened to."""
-    return run(f"run.folder={tmp_path}/whole")
-
-
 def same(result, whole):
     ours, theirs = weights(result), weights(whole)
     return losses(result) == losses(whole) and all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-def test_one_flipped_bit_in_the_newest_is_said_and_the_run_goes_on_from_the_one_before(run, whole, capfd):
-    first = run(EACH, "run.stop_after=4")
-    shard = flip_a_bit(first.folder / "checkpoints/step-4")
+def test_one_flipped_bit_in_the_newest_is_said_and_the_run_goes_on_from_the_one_before(run, whole, saved_each_step, capfd):
+    shard = flip_a_bit(saved_each_step.checkpoints / "step-4")
     capfd.readouterr()
     assert same(run(), whole)
     said = capfd.readouterr().err
     assert f"{shard}: is damaged, its checksum is not that of what was saved. Going on from an older checkpoint" in said
     assert "resumed from step 3, the newest whole checkpoint: step-4 is damaged" in said
-    names = saved(first.folder)
+    names = saved(saved_each_step.path)
     assert names[:3] == ["step-1", "step-2", "step-3"] and names[3].startswith("step-4.damaged-") and names[4:] == ["step-6"]
 
 
-def test_a_step_that_was_asked_for_is_never_replaced_by_another(run, whole, capfd):
-    first = run(EACH, "run.stop_after=4")
+def test_a_step_that_was_asked_for_is_never_replaced_by_another(run, whole, saved_each_step, capfd):
     capfd.readouterr()
     assert same(run("titan.checkpoint.load_step=2"), whole)
     assert "resumed from step 2, which titan.checkpoint.load_step asks for" in capfd.readouterr().err
-    flip_a_bit(first.folder / "checkpoints/step-2")
+    flip_a_bit(saved_each_step.checkpoints / "step-2")
     with pytest.raises(CheckpointError, match=r"step-2/.*is damaged"):
         run("titan.checkpoint.load_step=2")
     with pytest.raises(RecipeError, match=r"load_step: .* has no checkpoint of step 5\. Steps: 1, 2, 3, 4, 6\."):
         run("titan.checkpoint.load_step=5")
-    assert json.loads((first.folder / "status.json").read_text())["exit_code"] == 2
+    assert json.loads((saved_each_step.path / "status.json").read_text())["exit_code"] == 2
 
 
 def test_the_newest_is_the_one_that_was_saved_last_and_retention_goes_by_that_too(run):

@@ -15,30 +15,31 @@ from rnd1lib.titan.trainer import DiffusionTrainer
 @pytest.mark.parametrize(
     "options",
     [
-        [],
         ["lr_groups={use: attention_first, attention_lr: 3.0e-3, rest_lr: null, rest: freeze}"],
         ["train.micro_batch_rows=4", "train.recompute=full"],
     ],
-    ids=["groups", "freeze", "accumulation"],
+    ids=["freeze", "accumulation"],
 )
 def test_three_steps_and_three_more_are_six(run, tmp_path, options):
     whole = run(*options, f"run.folder={tmp_path}/whole")
     run(*options, "run.stop_after=3")
-    resumed = run(*options)
+    same(run(*options), whole)
+
+
+def test_three_steps_and_three_more_are_six_in_groups_and_a_finished_run_is_left_alone(run, whole, stopped):
+    same(run(), whole)
+    same(run(), whole)
+
+
+def same(resumed, whole):
     assert losses(resumed) == losses(whole)
     ours, theirs = weights(resumed), weights(whole)
     assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-def test_a_finished_run_is_left_alone(run):
-    first = losses(run())
-    assert losses(run()) == first
-
-
-def test_a_longer_run_goes_on_as_if_it_had_been_planned(run, tmp_path):
-    whole = losses(run("train.steps=8", f"run.folder={tmp_path}/whole"))
+def test_a_longer_run_goes_on_as_if_it_had_been_planned(run, whole):
     run("train.steps=4")
-    assert losses(run("train.steps=8")) == whole
+    assert losses(run("train.steps=6")) == losses(whole)
 
 
 def test_how_often_a_resumed_run_saves_is_the_new_recipes(run):
@@ -47,22 +48,20 @@ def test_how_often_a_resumed_run_saves_is_the_new_recipes(run):
     assert sorted(path.name for path in (result.folder / "checkpoints").iterdir()) == ["step-2", "step-3", "step-5", "step-6"]
 
 
-def test_another_recipe_on_the_same_folder_says_what_differs(run):
-    run("run.stop_after=2")
-    before = losses(run("run.stop_after=2"))
+def test_another_recipe_on_the_same_folder_says_what_differs(run, stopped):
+    before = losses(run("run.stop_after=3"))
     with pytest.raises(RecipeError, match=r"lr_groups.*rest_lr"):
         run("lr_groups.rest_lr=5.0e-4")
-    assert losses(run("run.stop_after=2")) == before
+    assert losses(run("run.stop_after=3")) == before
 
 
-def test_fresh_refuses_a_folder_that_holds_a_run(run):
-    run("run.stop_after=1")
+def test_fresh_refuses_a_folder_that_holds_a_run(run, stopped):
     with pytest.raises(RecipeError, match="holds a run"):
         run(fresh=True)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)])
-def test_a_signal_saves_and_the_run_goes_on_later_as_if_nothing_had_been(run, tiny, tmp_path, number, code):
+def test_a_signal_saves_and_the_run_goes_on_later_as_if_nothing_had_been(run, whole, tiny, tmp_path, number, code):
     (tmp_path / "killer.py").write_text(
         "import os\n"
         "from dataclasses import dataclass\n"
@@ -79,35 +78,31 @@ def test_a_signal_saves_and_the_run_goes_on_later_as_if_nothing_had_been(run, ti
         "def rnd1_register(register):\n"
         "    register.callback('killer', Killer)\n"
     )
-    whole = losses(run(f"run.folder={tmp_path}/whole"))
     tiny.write_text(tiny.read_text() + "plugins: [./killer.py]\n")
     with pytest.raises(Stopped, match="after step 2, and saved") as stopped:
         run(f"callbacks={{killer: {{use: killer, number: {int(number)}}}}}")
     assert stopped.value.exit_code == code
     status = json.loads((tmp_path / "run/status.json").read_text())
     assert (status["state"], status["step"], status["exit_code"]) == ("stopped", 2, code)
-    assert losses(run()) == whole
+    assert losses(run()) == losses(whole)
 
 
-def test_what_killed_saves_left_behind_is_removed_and_a_folder_without_a_manifest_passed_over(run, tmp_path, capfd):
-    whole = losses(run(f"run.folder={tmp_path}/whole"))
-    result = run("run.stop_after=3")
-    folder = result.folder / "checkpoints"
+def test_what_killed_saves_left_behind_is_removed_and_a_folder_without_a_manifest_passed_over(run, whole, stopped, capfd):
+    folder = stopped.checkpoints
     for name in ("step-4.tmp-ab", "step-5", "step-3.aside"):
         (folder / name).mkdir()
         (folder / name / "__0_0.distcp").write_bytes(b"half")
-    (result.folder / "recipe.yaml.tmp-77").touch()
-    assert losses(run()) == whole
+    (stopped.path / "recipe.yaml.tmp-77").touch()
+    assert losses(run()) == losses(whole)
     assert sorted(path.name.partition("-")[2][:9] for path in folder.iterdir()) == ["3", "5.damaged", "6"]
-    assert list(result.folder.glob("*.tmp-*")) == []
+    assert list(stopped.path.glob("*.tmp-*")) == []
     said = capfd.readouterr().err
     assert "step-5: has no manifest.json" in said
     assert "resumed from step 3, the newest whole checkpoint: step-5 is damaged" in said
 
 
-def test_what_a_killed_run_wrote_of_steps_behind_its_checkpoint_is_dropped(run):
-    first = run("run.stop_after=3")
-    with (first.folder / "metrics.jsonl").open("a") as file:
+def test_what_a_killed_run_wrote_of_steps_behind_its_checkpoint_is_dropped(run, stopped):
+    with (stopped.path / "metrics.jsonl").open("a") as file:
         file.write('{"step": 4, "loss": 99.0}\n{"step": 5, "loss": 99.0}\n{"step": 6, "lo')
     steps = [(line["step"], line["loss"] < 99) for line in run().metrics]
     assert steps == [(step, True) for step in range(1, 7)]
@@ -122,11 +117,10 @@ def test_two_processes_never_train_in_one_folder(run, tmp_path):
     assert max(losses(run("train.steps=1"))) == 1
 
 
-def test_a_warm_up_given_as_a_share_is_settled_at_the_first_start(run, tmp_path):
+def test_a_warm_up_given_as_a_share_is_settled_at_the_first_start(run, whole):
     first = run("train.warmup=50%", "train.steps=4")
     assert "warmup: 2" in (first.folder / "recipe.yaml").read_text()
-    whole = losses(run("train.warmup=2", "train.steps=8", f"run.folder={tmp_path}/whole"))
-    assert losses(run("train.warmup=50%", "train.steps=8")) == whole
+    assert losses(run("train.warmup=50%", "train.steps=6")) == losses(whole)
 
 
 def test_a_checkpoint_that_is_whole_is_never_written_over(run, tmp_path):
@@ -139,14 +133,13 @@ def test_a_checkpoint_that_is_whole_is_never_written_over(run, tmp_path):
     assert all(file.stat().st_mtime_ns == time for file, time in before.items())
 
 
-def test_a_damaged_checkpoint_is_named_and_nothing_is_trained_on(run):
-    result = run("run.stop_after=3")
-    (shard,) = (result.folder / "checkpoints/step-3").glob("*.distcp")
+def test_a_damaged_checkpoint_is_named_and_nothing_is_trained_on(run, stopped):
+    (shard,) = (stopped.checkpoints / "step-3").glob("*.distcp")
     shard.write_bytes(shard.read_bytes()[:1000])
     with pytest.raises(CheckpointError, match=r"distcp: has 1000 bytes.*holds no whole checkpoint"):
         run()
-    assert max(losses(result)) == 3
-    status = json.loads((result.folder / "status.json").read_text())
+    assert (stopped.path / "metrics.jsonl").read_text().count('"loss"') == 3
+    status = json.loads((stopped.path / "status.json").read_text())
     assert (status["state"], status["exit_code"]) == ("failed", 4)
 
 
@@ -164,7 +157,4 @@ def test_a_run_that_died_inside_an_accumulation_window_ends_as_if_it_had_not(run
     with monkeypatch.context() as patch, pytest.raises(OSError, match="the machine is gone"):
         patch.setattr(DiffusionTrainer, "_forward_backward_body", dies_in_the_third_of_four)
         run(*options)
-    resumed = run(*options)
-    assert losses(resumed) == losses(whole)
-    ours, theirs = weights(resumed), weights(whole)
-    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    same(run(*options), whole)
