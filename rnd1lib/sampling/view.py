@@ -10,7 +10,8 @@ from torch import Tensor
 from rnd1lib.diffusion import hash_uniform, mask_probability
 from rnd1lib.diffusion.prediction import predict
 from rnd1lib.sampling.canvas import Canvas
-from rnd1lib.sampling.scores import Law, LazyScores
+from rnd1lib.sampling.law import Law
+from rnd1lib.sampling.scores import LazyScores
 
 Where = Literal["masked", "generated"]
 
