@@ -63,6 +63,7 @@ function readPrompt(trace, canvas, row) {
   const end = header.end_token_id === null ? -1 : finals.findIndex((id, position) => masked[position] && id === header.end_token_id);
   return {
     number: canvas.number,
+    tokenizer: header.tokenizer,
     vocabulary: header.vocabulary,
     ids: canvas.ids,
     masked,
@@ -109,10 +110,11 @@ function comparable(prompt, other) {
   return prompt.vocabulary === other.vocabulary && String(prompt.ids) === String(other.ids);
 }
 
-/** A token's text with nothing invisible left in it; its id where it has no text. */
+/** A token's text with nothing invisible left in it; its id where it has no text. Without a tokenizer pieces are ids, set apart. */
 function pieceOf(prompt, id) {
   const piece = prompt.pieces.get(String(id));
-  return piece ? visible(piece) : `⟨${id}⟩`;
+  if (!piece) return `⟨${id}⟩`;
+  return visible(piece) + (prompt.tokenizer === null ? " " : "");
 }
 
 const INVISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
