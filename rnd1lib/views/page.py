@@ -16,17 +16,21 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from rnd1lib.views.trace import Trace
+from rnd1lib.views.trace import Line, Trace
 
 SCRIPTS = ("trace", "scale", "text", "detail", "curves", "pane", "player", "controls")
 """Joined in this order they are one module: nothing of it is global."""
 
-DIGITS = 4
 ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+LEAST = 1e-12
+"""A probability below it is shown as this."""
 
 
 def page(traces: Sequence[Trace]) -> str:
-    """The whole page, in UTF-8 when it is written; about 100 kB for 256 steps and 256 tokens. Traces of the same facts are one run."""
+    """The whole page, in UTF-8 when it is written; about 100 kB for 256 steps that commit 256 tokens.
+
+    Traces that were asked for the same are one run, with the prompts of all.
+    """
     style = _resource("page.css")
     script = "\n".join(_resource(f"{name}.js") for name in SCRIPTS)
     return Template(_resource("page.html")).substitute(
@@ -39,18 +43,39 @@ def page(traces: Sequence[Trace]) -> str:
 
 def _escaped(traces: Sequence[Trace]) -> str:
     """JSON in which no tag, comment or line separator can be: it means the same, and no HTML parser sees an end in it."""
-    return json.dumps([_plain(trace) for trace in traces], ensure_ascii=False, separators=(",", ":"), allow_nan=False).translate(ESCAPES)
+    packed = [_packed(trace) for trace in traces]
+    return json.dumps(packed, ensure_ascii=False, separators=(",", ":"), allow_nan=False).translate(ESCAPES)
 
 
-def _plain(value: Any) -> Any:
-    """Named tuples as mappings; numbers with four digits, null for one that is not finite."""
-    if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
-    if hasattr(value, "_asdict"):
-        value = value._asdict()
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+def _packed(trace: Trace) -> dict[str, Any]:
+    """A trace in few bytes: tokens by their place in `tokens`, [[id, text]]; nats and -ln p in thousandths of a nat."""
+    header, pieces = trace.header, trace.pieces()
+    ids = dict.fromkeys(token for canvas in header.canvases for token in canvas.ids) | dict.fromkeys(pieces)
+    place = {token: index for index, token in enumerate(ids)}
+    facts = {name: value for name, value in header._asdict().items() if name not in ("canvases", "pieces")}
+    return {
+        "header": facts,
+        "tokens": [[token, pieces.get(token, "")] for token in ids],
+        "canvases": [{"number": canvas.number, "tokens": [place[token] for token in canvas.ids]} for canvas in header.canvases],
+        "lines": [_packed_line(line, place) for line in trace.lines],
+    }
+
+
+def _packed_line(line: Line, place: Mapping[int, int]) -> dict[str, Any]:
+    return {
+        "step": line.step,
+        "row": line.row,
+        "position": line.position,
+        "token": [place[token] for token in line.id],
+        "surprisal": [_surprisal(p) for p in line.probability],
+        "entropy": [None if h is None else round(1000 * h) for h in line.entropy],
+        "best": [[number for token, p in best for number in (place[token], _surprisal(p))] for best in line.top],
+        "again": line.masked_again,
+    }
+
+
+def _surprisal(probability: float) -> int:
+    return round(-1000 * math.log(max(probability, LEAST)))
 
 
 def _hash(text: str) -> str:

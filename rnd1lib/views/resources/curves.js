@@ -64,5 +64,5 @@ function orderCurve(prompt, steps) {
   const places = prompt.ids.length;
   const dots = (events) => events.map((event) => `M${acrossOf(event.step, steps)} ${(100 * (event.position + 0.5)) / places}h0`).join("");
   const told = `${prompt.commits.length} commits at ${places} positions, ${prompt.again.length} masked again`;
-  return { kind: "dots", marks: dots(prompt.commits), again: dots(prompt.again), top: 0, bottom: places - 1, steps, told };
+  return { kind: prompt.commits.length > 1000 ? "dots dense" : "dots", marks: dots(prompt.commits), again: dots(prompt.again), top: 0, bottom: places - 1, steps, told };
 }

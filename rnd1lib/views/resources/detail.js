@@ -50,7 +50,7 @@ function detailsOf(prompt, other, position, step) {
 }
 
 function pastOf(prompt, event) {
-  return event.again ? `masked again at step ${event.step}` : `step ${event.step}: ${pieceOf(prompt, event.id)} (${readable(event.probability)})`;
+  return event.again ? `masked again at step ${event.step}` : `step ${event.step}: ${onOneLine(prompt, event.id)} (${readable(event.probability)})`;
 }
 
 function endOf(prompt, position) {
@@ -59,7 +59,11 @@ function endOf(prompt, position) {
 }
 
 function title(prompt, id) {
-  return line(pieceOf(prompt, id), "piece");
+  return line(onOneLine(prompt, id), "piece");
+}
+
+function onOneLine(prompt, id) {
+  return pieceOf(prompt, id).replaceAll("\n", "");
 }
 
 /** The most probable tokens with bars; the one that was taken is marked. */
@@ -70,7 +74,7 @@ function best(prompt, event) {
     item.className = id === event.id ? "taken" : "";
     const bar = line("", "bar");
     bar.style.width = `${100 * probability}%`;
-    item.append(bar, line(pieceOf(prompt, id), "piece"), line(readable(probability), "number"));
+    item.append(bar, line(onOneLine(prompt, id), "piece"), line(readable(probability), "number"));
     list.append(item);
   }
   return list;

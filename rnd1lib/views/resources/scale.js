@@ -11,9 +11,9 @@ const MEASURES = {
 /** One scale for all prompts that are shown, so that a colour means the same in both. */
 function scaleOf(name, prompts) {
   const measure = MEASURES[name];
-  const values = prompts.flatMap((prompt) => prompt.commits.map(measure.of)).filter((value) => value !== null);
+  const values = prompts.flatMap((prompt) => prompt.commits.map(measure.of));
   const low = name === "step" ? 1 : 0;
-  const high = name === "probability" ? 1 : Math.max(low, ...values);
+  const high = name === "probability" ? 1 : values.reduce((most, value) => Math.max(most, value), low);
   return { ...measure, low, high };
 }
 

@@ -5,7 +5,7 @@ function readRuns(traces) {
   const runs = [];
   for (const trace of traces) {
     const facts = factsOf(trace.header);
-    const prompts = trace.header.canvases.map((canvas, row) => readPrompt(trace, canvas, row));
+    const prompts = trace.canvases.map((canvas, row) => readPrompt(trace, canvas, row));
     const numbers = new Set(prompts.map((prompt) => prompt.number));
     const run = runs.find((each) => sameFacts(each.facts, facts) && !each.prompts.some((prompt) => numbers.has(prompt.number)));
     if (run) run.prompts.push(...prompts);
@@ -45,29 +45,20 @@ function labelOf(run, index, runs) {
 
 /** Steps count from 1 here: step 0 is the canvas before the first. */
 function readPrompt(trace, canvas, row) {
-  const { header, lines } = trace;
-  const pieces = new Map([header, ...lines].flatMap((part) => Object.entries(part.pieces)));
-  const histories = canvas.ids.map(() => []);
-  for (const line of lines) {
-    const step = line.step + 1;
-    for (const [where, position] of line.masked_again) {
-      if (where === row) histories[position].push({ step, position, again: true });
-    }
-    line.row.forEach((where, index) => {
-      if (where === row) histories[line.position[index]].push(commitOf(line, index));
-    });
-  }
-  const masked = canvas.ids.map((id) => id === header.mask_token_id);
+  const { header, tokens } = trace;
+  const ids = canvas.tokens.map((token) => tokens[token][0]);
+  const masked = ids.map((id) => id === header.mask_token_id);
+  const histories = readHistories(trace, row, ids.length);
   const events = histories.flat().sort((one, other) => one.step - other.step);
-  const finals = canvas.ids.map((id, position) => standing(histories[position].at(-1), masked[position], id));
+  const finals = ids.map((id, position) => standing(histories[position].at(-1), masked[position], id));
   const end = header.end_token_id === null ? -1 : finals.findIndex((id, position) => masked[position] && id === header.end_token_id);
   return {
     number: canvas.number,
     tokenizer: header.tokenizer,
     vocabulary: header.vocabulary,
-    ids: canvas.ids,
+    ids,
     masked,
-    pieces,
+    pieces: new Map(tokens),
     histories,
     commits: events.filter((event) => !event.again),
     again: events.filter((event) => event.again),
@@ -78,14 +69,31 @@ function readPrompt(trace, canvas, row) {
   };
 }
 
-function commitOf(line, index) {
+/** For each place of a row, its events in order. */
+function readHistories({ tokens, lines }, row, length) {
+  const histories = Array.from({ length }, () => []);
+  for (const line of lines) {
+    const step = line.step + 1;
+    for (const [where, position] of line.again) {
+      if (where === row) histories[position].push({ step, position, again: true });
+    }
+    line.row.forEach((where, index) => {
+      if (where === row) histories[line.position[index]].push(readCommit(tokens, line, index));
+    });
+  }
+  return histories;
+}
+
+/** Measures come in thousandths of a nat. */
+function readCommit(tokens, line, index) {
+  const best = line.best[index] ?? [];
   return {
     step: line.step + 1,
     position: line.position[index],
-    id: line.id[index],
-    probability: line.probability[index],
-    entropy: line.entropy[index] ?? null,
-    top: line.top[index] ?? [],
+    id: tokens[line.token[index]][0],
+    probability: Math.exp(-line.surprisal[index] / 1000),
+    entropy: line.entropy[index] === undefined || line.entropy[index] === null ? null : line.entropy[index] / 1000,
+    top: Array.from({ length: best.length / 2 }, (_, each) => [tokens[best[2 * each]][0], Math.exp(-best[2 * each + 1] / 1000)]),
     again: false,
   };
 }
@@ -112,7 +120,7 @@ function comparable(prompt, other) {
 
 /** A token's text with nothing invisible left in it; its id where it has no text. Without a tokenizer pieces are ids, set apart. */
 function pieceOf(prompt, id) {
-  const piece = prompt.pieces.get(String(id));
+  const piece = prompt.pieces.get(id);
   if (!piece) return `⟨${id}⟩`;
   return visible(piece) + (prompt.tokenizer === null ? " " : "");
 }
