@@ -67,7 +67,7 @@ def _packed_line(line: Line, place: Mapping[int, int]) -> dict[str, Any]:
         "row": line.row,
         "position": line.position,
         "token": [place[token] for token in line.id],
-        "surprisal": [_surprisal(p) for p in line.probability],
+        "surprisal": [None if p is None else _surprisal(p) for p in line.probability],
         "entropy": [None if h is None else round(1000 * h) for h in line.entropy],
         "best": [[number for token, p in best for number in (place[token], _surprisal(p))] for best in line.top],
         "again": line.masked_again,

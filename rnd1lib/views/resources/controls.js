@@ -114,6 +114,8 @@ function listen() {
   document.addEventListener("click", (event) => event.target.closest(".text .token")?.focus());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", nameTheme);
   matchMedia("print").addEventListener("change", (event) => onPrint(event.matches));
+  window.addEventListener("beforeprint", () => onPrint(true));
+  window.addEventListener("afterprint", () => onPrint(false));
 }
 
 fillChoices();

@@ -91,11 +91,15 @@ function readCommit(tokens, line, index) {
     step: line.step + 1,
     position: line.position[index],
     id: tokens[line.token[index]][0],
-    probability: Math.exp(-line.surprisal[index] / 1000),
-    entropy: line.entropy[index] === undefined || line.entropy[index] === null ? null : line.entropy[index] / 1000,
+    probability: known(line.surprisal[index], (surprisal) => Math.exp(-surprisal / 1000)),
+    entropy: known(line.entropy[index], (entropy) => entropy / 1000),
     top: Array.from({ length: best.length / 2 }, (_, each) => [tokens[best[2 * each]][0], Math.exp(-best[2 * each + 1] / 1000)]),
     again: false,
   };
+}
+
+function known(value, convert) {
+  return value === null || value === undefined ? null : convert(value);
 }
 
 /** What happened last at a place, up to a step; undefined if nothing has. */
