@@ -6,7 +6,7 @@ import os
 import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -163,15 +163,16 @@ def _gathered(done: Iterator[Answer], ranks: Ranks) -> Iterator[Answer]:
     own: list[Answer] = []
     mistake: Rnd1Error | None = None
     interrupted = False
+    ranks.gather(None)  # all have their model now, so that Ctrl-C finds all of them at work
     try:
         own.extend(done)
     except Rnd1Error as error:
         mistake = error
     except KeyboardInterrupt:
         interrupted = True
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # torchrun may pass on what the terminal has sent already
     told = (str(mistake), mistake.exit_code) if mistake else None
-    shares = ranks.gather((own, told, interrupted))
+    with _undisturbed():
+        shares = ranks.gather((own, told, interrupted))
     problem = next((problem for _, problem, _ in shares if problem), None)
     if ranks.number:
         if problem or any(stopped for *_, stopped in shares):
@@ -182,6 +183,16 @@ def _gathered(done: Iterator[Answer], ranks: Ranks) -> Iterator[Answer]:
         raise mistake or _of_other_rank(*problem)
     if any(stopped for *_, stopped in shares):
         raise KeyboardInterrupt
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ignores Ctrl-C: what this rank has done is on its way to the others."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _of_other_rank(sentence: str, exit_code: int) -> Rnd1Error:

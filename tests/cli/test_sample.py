@@ -1,55 +1,17 @@
-"""`rnd1 sample` and `rnd1 infill` on a tiny model folder: prompts from everywhere, ranks, Ctrl-C, and the user's mistakes."""
+"""`rnd1 sample` and `rnd1 infill` on a tiny model folder: what goes to stdout, what to stderr, ranks, Ctrl-C."""
 
 import json
 import os
 import re
-import shutil
+import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from sampling_command import lines, rnd1
 
 import rnd1lib
-from rnd1lib.cli.app import command_line
-from rnd1lib.errors import Rnd1Error, SamplingError, Stopped
-
-SOURCE = Path(__file__).parents[1] / "goldens" / "hf" / "qwen3"
-FACTS = {"shift": 1, "mask_token_id": 315, "attention_mask": {"use": "bidirectional"}}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A model of 320 ids without a tokenizer."""
-    path = tmp_path_factory.mktemp("models") / "ids"
-    path.mkdir()
-    for name in ("config.json", "model.safetensors"):
-        shutil.copyfile(SOURCE / name, path / name)
-    (path / "rnd1_config.json").write_text(json.dumps(FACTS))
-    return str(path)
-
-
-@pytest.fixture(scope="module")
-def with_text(folder, tmp_path_factory):
-    """The same weights with a tokenizer of 300 tokens; its mask is the last."""
-    from rnd1lib.models.tokenizer import train_tokenizer
-
-    path = tmp_path_factory.mktemp("models") / "text"
-    shutil.copytree(folder, path)
-    tokenizer = train_tokenizer(["a small text about small things"] * 3, 300)
-    tokenizer.save(path)
-    (path / "rnd1_config.json").write_text(json.dumps({**FACTS, "mask_token_id": tokenizer.mask_token_id}))
-    return str(path)
-
-
-def rnd1(*arguments, stdin=None):
-    return CliRunner().invoke(command_line(), [str(argument) for argument in arguments], input=stdin)
-
-
-def lines(done):
-    assert done.exit_code == 0, (done.output, done.exception)
-    return done.stdout.splitlines()
+from rnd1lib.errors import Stopped
 
 
 def test_texts_go_to_stdout_alone(folder):
@@ -62,17 +24,6 @@ def test_json_has_an_object_a_line(folder):
     first, second = map(json.loads, lines(rnd1("sample", folder, "5 9", "7", "--ids", "--json", "--max-new-tokens", 4)))
     assert (first["number"], first["prompt"], first["ids"][:2], second["number"]) == (0, [5, 9], [5, 9], 1)
     assert first["forward_calls"] <= 4
-
-
-def test_prompts_come_from_arguments_stdin_lines_and_jsonl_alike(with_text, tmp_path):
-    (tmp_path / "p.txt").write_text("small\n\nthings\n")
-    (tmp_path / "p.jsonl").write_text('"small"\n{"prompt": "things"}\n')
-    ask = ["sample", with_text, "--max-new-tokens", 3, "--json"]
-    by_argument = lines(rnd1(*ask, "small", "things"))
-    assert lines(rnd1(*ask, "--prompts", tmp_path / "p.txt")) == by_argument
-    assert lines(rnd1(*ask, "--prompts", tmp_path / "p.jsonl")) == by_argument
-    assert lines(rnd1(*ask, "-", "things", stdin="small\n")) == by_argument
-    assert json.loads(by_argument[0])["text"].startswith("small")
 
 
 def test_without_a_prompt_a_text_is_begun(folder):
@@ -121,40 +72,6 @@ def test_both_commands_have_every_shared_option_in_one_order():
     assert len(shared) > 10 and flags["sample"] == [*shared, "--max-new-tokens", "--chat", "--system", "--help"]
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["x y", "--ids"],
-        ["text"],
-        ["5", "--ids", "--option", "temperature"],
-        ["5", "--ids", "--option", "temperature=-1"],
-        ["5", "--ids", "--option", "temperature=NaN"],
-        ["5", "--ids", "--option", "seed=1"],
-        ["5", "--ids", "--steps", "3", "--option", "steps=3"],
-        ["5", "--ids", "--steps", "0"],
-        ["5", "--ids", "--sampler", "rnd1_entropi"],
-        ["5", "--ids", "--batch", "0"],
-        ["5", "--ids", "--cache", "prefiks"],
-        ["5", "--ids", "--seed", "-1"],
-        ["5 315", "--ids"],
-        ["5 320", "--ids"],
-        ["--prompts", "no/such/file.txt"],
-        ["5", "--ids", "--max-new-tokens", "100000"],
-    ],
-    ids=str,
-)
-def test_a_mistake_is_a_sentence_and_exit_code_2(folder, arguments):
-    error = rnd1("sample", folder, *arguments).exception
-    assert isinstance(error, Rnd1Error) and error.exit_code == 2
-    assert len(str(error)) > 15
-
-
-def test_a_bad_line_of_jsonl_is_named(folder, tmp_path):
-    (tmp_path / "p.jsonl").write_text('"fine"\n{"promt": "x"}\n')
-    error = rnd1("sample", folder, "--prompts", tmp_path / "p.jsonl").exception
-    assert isinstance(error, SamplingError) and "p.jsonl:2" in str(error)
-
-
 def test_ctrl_c_gives_back_what_is_done(folder, monkeypatch):
     whole = rnd1lib.generate
 
@@ -176,9 +93,41 @@ def test_ctrl_c_gives_back_what_is_done(folder, monkeypatch):
 
 @pytest.mark.distributed
 def test_under_torchrun_each_answer_comes_once_and_in_order(folder):
-    ask = ["sample", folder, "5", "6 7", "8", "--ids", "--max-new-tokens", "4", "--option", "temperature=1.0"]
+    ask = ["sample", folder, "5", "-", "8", "--ids", "--max-new-tokens", "4", "--option", "temperature=1.0"]
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "rnd1lib"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*launch, *ask], env=environment, text=True, capture_output=True, timeout=240)
+    done = subprocess.run([*launch, *ask], input="7 7", env=environment, text=True, capture_output=True, timeout=240)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == lines(rnd1(*ask))
+    assert done.stdout.splitlines() == lines(rnd1(*ask, stdin="7 7"))
+
+
+PIPE = """
+from types import SimpleNamespace
+import typer
+from rnd1lib.cli.printing import show
+typer.run(lambda: show((SimpleNamespace(text="a line of text") for _ in range(10**6)), [], as_json=False))
+"""
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    command = f"{sys.executable} -c {shlex.quote(PIPE)} | head -n 2; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], text=True, capture_output=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "a line of text\n" * 2, "")
+
+
+def test_the_version_is_that_of_the_package():
+    assert re.fullmatch(r"rnd1lib \d+\.\d+\.\d+\S*", lines(rnd1("--version"))[0])
+
+
+def test_a_text_without_a_gap_is_told_and_comes_back(with_text):
+    done = rnd1("infill", with_text, "small things", "a [[2]] text", "--json")
+    whole, filled = map(json.loads, lines(done))
+    assert whole["text"] == "small things" and filled["forward_calls"] == 2
+    assert done.stderr == "note: No gap such as [[8]] in text 0: comes back as it is.\n"
+
+
+def test_a_top_k_above_the_vocabulary_is_noted_once_and_keeps_all(folder):
+    ask = ["sample", folder, "5", "6", "--ids", "--max-new-tokens", 3, "--option", "temperature=1.0", "--batch", 1]
+    capped = rnd1(*ask, "--option", "top_k=321")
+    assert lines(capped) == lines(rnd1(*ask, "--option", "top_k=320"))
+    assert capped.stderr == "note: top_k: 321 is above the vocabulary of 320 tokens: all are kept.\n"

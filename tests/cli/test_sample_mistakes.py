@@ -1,0 +1,105 @@
+"""Bad input of `rnd1 sample` and `rnd1 infill`: a sentence that says what is allowed, and exit code 2, each time."""
+
+import json
+import shutil
+
+import pytest
+from sampling_command import lines, mistake, rnd1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["x y"], "--ids: 'x y' is not a list of token ids such as '5 9 13'."),
+        (["5", "--option", "temperature"], "KEY=VALUE is expected"),
+        (["5", "--option", "seed=1"], "seed is no option of a sampler"),
+        (["5", "--steps", "3", "--option", "steps=3"], "steps is given twice"),
+        (["5", "--option", "temperature=-1"], "temperature: -1"),
+        (["5", "--option", "temperature=NaN"], "temperature: nan is not a finite number of 0 or more"),
+        (["5", "--option", "temperature=Infinity"], "temperature: inf is not a finite number"),
+        (["5", "--option", "temperature=warm"], "temperature"),
+        (["5", "--option", "top_p=0"], "top_p: 0.0 is outside (0, 1]"),
+        (["5", "--option", "top_p=1.5"], "top_p: 1.5 is outside (0, 1]"),
+        (["5", "--option", "top_k=0"], "top_k: 0 is below 1"),
+        (["5", "--option", "temperatur=1"], "Did you mean 'temperature'?"),
+        (["5", "--sampler", "rnd1_entropi"], "Did you mean 'rnd1_entropy'?"),
+        (["5", "--cache", "prefiks"], "prefiks"),
+        (["5", "--steps", "0"], "steps: 0 is below 1"),
+        (["5", "--batch", "0"], "batch: 0 is below 1"),
+        (["5", "--seed", "-1"], "seed: -1 is not an integer of 0 or more"),
+        (["5", "--guidance", "nan"], "guidance: nan is not a finite number of 0 or more"),
+        (["5 315"], "prompt 0 holds the mask id 315: use infill to fill gaps"),
+        (["5", "6 320"], "prompt 1 holds the id 320, outside the vocabulary: ids go from 0 to 319"),
+        (["5 -1"], "prompt 0 holds the id -1, outside the vocabulary"),
+        (["5 " + "9" * 5000], "is not a list of token ids"),
+        (["5", "--max-new-tokens", "-1"], "max_new_tokens: -1 is not an integer of 0 or more"),
+        (["5", "--max-new-tokens", "256"], "its 1 tokens and 256 new ones are 257, and the model's context is 256"),
+        (["5", "--max-new-tokens", str(10**15)], "the model's context is 256"),
+        (["5 " * 257, "--max-new-tokens", "0"], "prompt 0 is too long: its 257 tokens, and the model's context is 256"),
+    ],
+    ids=str,
+)
+def test_a_mistake_of_sample_is_a_sentence(folder, arguments, sentence):
+    assert sentence in mistake(rnd1("sample", folder, "--ids", *arguments))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["[[3]] small"], "canvas 0 begins with a gap, and under shift 1 no token predicts the first one"),
+        (["small", "a [[250]] b [[20]]"], "canvas 1 is too long"),
+        (["a [[9999999]]"], "a gap of more than"),
+    ],
+    ids=str,
+)
+def test_a_mistake_of_infill_is_a_sentence(with_text, arguments, sentence):
+    assert sentence in mistake(rnd1("infill", with_text, *arguments))
+
+
+def test_a_mask_token_named_in_a_text_is_a_mask(with_text):
+    assert "holds the mask id 277" in mistake(rnd1("sample", with_text, "a <|mask|> text"))
+
+
+def test_the_last_prompt_is_checked_before_the_first_is_continued(folder):
+    told = mistake(rnd1("sample", folder, "--ids", "--batch", 1, *["5"] * 6, "320", "--max-new-tokens", 2))
+    assert "prompt 6" in told
+
+
+def test_a_text_needs_a_tokenizer(folder):
+    assert "'text' is text, and the model has no tokenizer" in mistake(rnd1("sample", folder, "text"))
+
+
+def test_an_empty_prompt_under_shift_1_begins_with_a_start_token_or_says_that_there_is_none(folder, tmp_path):
+    (line,) = lines(rnd1("sample", folder, "", "--ids", "--max-new-tokens", 2, "--json"))
+    assert json.loads(line)["ids"][0] == 317
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"eos_token_id": None, "bos_token_id": None}))
+    assert "has neither a bos nor an eos token" in mistake(rnd1("sample", tmp_path, "", "--ids", "--max-new-tokens", 2))
+
+
+def test_more_steps_than_masks_make_no_empty_forwards(folder):
+    (line,) = lines(rnd1("sample", folder, "5", "--ids", "--max-new-tokens", 4, "--steps", 500, "--json"))
+    assert json.loads(line)["forward_calls"] <= 4
+
+
+@pytest.mark.parametrize("prompts", [["5 9"], ["5 9", "7"]])
+def test_no_new_tokens_are_an_empty_result(folder, prompts):
+    assert lines(rnd1("sample", folder, *prompts, "--ids", "--max-new-tokens", 0)) == prompts
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        ("runs/nothing", "runs/nothing: no such folder."),
+        ("nothing", "nothing: no such folder."),
+        ("models/tini", "no such folder. Did you mean models/tiny?"),
+        ("models/tiny", "holds no config.json"),
+        ("models/file", "is a file; name the folder of the model"),
+    ],
+)
+def test_a_folder_that_is_none_is_told_at_once(model, sentence, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models" / "tiny").mkdir(parents=True)
+    (tmp_path / "models" / "file").touch()
+    assert sentence in mistake(rnd1("sample", model, "x"))
