@@ -155,7 +155,8 @@ def _said(model: Denoiser, ids: Sequence[int], unsaid: int) -> str:
 def text_with_gaps(model: Denoiser, ids: Sequence[int]) -> str:
     """An unfinished canvas as text: what is still masked is written `[[n]]`, as `infill` reads it."""
     runs = [(masked, list(run)) for masked, run in groupby(ids, key=lambda token: token == model.mask_token_id)]
-    return "".join(f"[[{len(run)}]]" if masked else as_text(model, run) for masked, run in runs)
+    between = " " if getattr(model, "tokenizer", None) is None else ""  # then a text is numbers
+    return between.join(f"[[{len(run)}]]" if masked else as_text(model, run) for masked, run in runs)
 
 
 def _gathered(done: Iterator[Answer], ranks: Ranks) -> Iterator[Answer]:
@@ -165,7 +166,8 @@ def _gathered(done: Iterator[Answer], ranks: Ranks) -> Iterator[Answer]:
     interrupted = False
     ranks.gather(None)  # all have their model now, so that Ctrl-C finds all of them at work
     try:
-        own.extend(done)
+        for answer in done:
+            own.append(answer)
     except Rnd1Error as error:
         mistake = error
     except KeyboardInterrupt:

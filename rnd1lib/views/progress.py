@@ -18,7 +18,7 @@ class ProgressView:
 
     def __init__(self, texts: int, mask_token_id: int, *, console: Console | None = None) -> None:
         self._mask_token_id = mask_token_id
-        self._whole, self._current, self._tokens = 0, 0, 0
+        self._done, self._rows, self._open, self._tokens = 0, 0, 0, 0
         console = console or Console(stderr=True)
         self._progress = Progress(
             BarColumn(),
@@ -41,10 +41,14 @@ class ProgressView:
     def __call__(self, step: Step) -> None:
         """Counts what a step committed; the first step of a call says that the rows of the one before are whole."""
         if step.number == 0:
-            self._whole += self._current
-        self._current = len(step.ids_BL)
+            self._done += self._rows
+        self._rows = len(step.ids_BL)
+        self._open = int((step.ids_BL == self._mask_token_id).any(1).sum())
         self._tokens += int(step.committed_BL.sum())
-        open_rows = int((step.ids_BL == self._mask_token_id).any(1).sum())
         seconds = self._progress.tasks[0].elapsed or 1e-9
-        whole = self._whole + self._current - open_rows
-        self._progress.update(self._task, completed=whole, rate=self._tokens / seconds)
+        self._progress.update(self._task, completed=self.whole, rate=self._tokens / seconds)
+
+    @property
+    def whole(self) -> int:
+        """How many texts are whole so far."""
+        return self._done + self._rows - self._open

@@ -1,13 +1,14 @@
 """`rnd1 sample` and `rnd1 infill` on a tiny model folder: what goes to stdout, what to stderr, ranks, Ctrl-C."""
 
 import json
-import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 
 import pytest
+from processes import Ranks
 from sampling_command import lines, rnd1
 
 import rnd1lib
@@ -92,13 +93,25 @@ def test_ctrl_c_gives_back_what_is_done(folder, monkeypatch):
 
 
 @pytest.mark.distributed
-def test_under_torchrun_each_answer_comes_once_and_in_order(folder):
-    ask = ["sample", folder, "5", "-", "8", "--ids", "--max-new-tokens", "4", "--option", "temperature=1.0"]
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "rnd1lib"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*launch, *ask], input="7 7", env=environment, text=True, capture_output=True, timeout=240)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == lines(rnd1(*ask, stdin="7 7"))
+def test_two_ranks_share_the_prompts_and_rank_0_prints_each_answer_once_and_in_order(folder):
+    ask = ["sample", folder, "5", "6 7", "8", "--ids", "--max-new-tokens", "4", "--option", "temperature=1.0"]
+    ranks = Ranks(2, *ask)
+    assert ranks.wait() == [0, 0], ranks.ranks[0].text
+    assert [rank.lines for rank in ranks.ranks] == [lines(rnd1(*ask)), []]
+
+
+@pytest.mark.distributed
+def test_ctrl_c_on_two_ranks_gives_back_what_is_done(folder):
+    ask = ["sample", folder, *"5678", "--ids", "--max-new-tokens", 250, "--batch", 1, "--watch"]
+    ranks = Ranks(2, *ask)
+    ranks.ranks[0].until("step 3: ")
+    for rank in ranks.ranks:
+        rank.send(signal.SIGINT)
+    assert [rank.wait() for rank in ranks.ranks] == [130, 130]
+    first, *_, last = [line for line in ranks.ranks[0].lines if not line.startswith("step ")]
+    assert first.startswith("5 [[")
+    assert re.fullmatch(r"Interrupted: \d of 4 texts are whole\.", last)
+    assert ranks.ranks[1].text == ""
 
 
 PIPE = """

@@ -1,0 +1,62 @@
+"""Two gloo ranks share the rows of a job: each answer comes once, in order, on rank 0, however the job ends."""
+
+import json
+from pathlib import Path
+
+import pytest
+from job_ranks import ARGUMENTS, ROWS
+from processes import run_two_ranks
+
+from rnd1lib.sampling.generation import generate
+
+pytestmark = pytest.mark.distributed
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory):
+    """What each of two ranks saw."""
+    out = tmp_path_factory.mktemp("job-ranks")
+    run_two_ranks(Path(__file__).with_name("job_ranks.py"), out)
+    return [json.loads((out / f"seen-{rank}.json").read_text()) for rank in (0, 1)]
+
+
+@pytest.fixture(scope="module")
+def alone(TableModel):
+    return generate(TableModel(shift=1), ROWS, **ARGUMENTS).sequences
+
+
+def ids(outcome):
+    return [row for _, row, _, _ in outcome["answers"]]
+
+
+@pytest.mark.parametrize(("job", "count"), [("all", 5), ("fewer than ranks", 1), ("none", 0)])
+def test_each_answer_comes_once_and_in_order_on_rank_0(seen, alone, job, count):
+    assert ids(seen[0][job]) == alone[:count] and seen[0][job]["ended"] is None
+    assert [number for number, *_ in seen[0][job]["answers"]] == list(range(count))
+    assert seen[1][job] == {"answers": [], "ended": None}
+
+
+def test_a_bad_row_is_told_by_all_before_any_is_filled_in(seen):
+    for rank in seen:
+        assert rank["a bad row"]["answers"] == []
+        assert rank["a bad row"]["ended"][1:] == ["prompt 5 holds the mask id 63: use infill to fill gaps.", 2]
+
+
+def test_the_mistake_of_one_rank_is_said_by_rank_0_behind_what_is_done(seen, alone):
+    assert ids(seen[0]["failing"]) == [alone[0], alone[1], alone[2], alone[4]]
+    assert seen[0]["failing"]["ended"] == ["Rnd1Error", "row 3 is broken.", 2]
+    assert seen[1]["failing"] == {"answers": [], "ended": ["OtherRankFailed", "row 3 is broken.", 2]}
+
+
+def test_an_interrupted_rank_gives_back_what_is_done_and_the_others_finish(seen, alone):
+    rows, (*ended, code) = ids(seen[0]["interrupted"]), seen[0]["interrupted"]["ended"]
+    assert [*rows[:3], rows[4]] == [*alone[:3], alone[4]]
+    assert 63 in rows[3] and rows[3][:3] == ROWS[3]
+    assert (ended, code) == (["Stopped", "Interrupted: 4 of 5 texts are whole."], 130)
+    assert seen[1]["interrupted"]["ended"] == ["OtherRankFailed", "", 130]
+
+
+def test_rank_0_alone_reads_and_all_hear_of_its_mistake(seen):
+    assert [rank["read"] for rank in seen] == [["rank 0"], ["rank 0"]]
+    assert seen[0]["unreadable"]["ended"] == ["SamplingError", "stdin: is no UTF-8 text.", 2]
+    assert seen[1]["unreadable"]["ended"] == ["OtherRankFailed", "stdin: is no UTF-8 text.", 2]
