@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from importlib.resources import files
 from string import Template
@@ -50,15 +50,22 @@ def _escaped(traces: Sequence[Trace]) -> str:
 def _packed(trace: Trace) -> dict[str, Any]:
     """A trace in few bytes: tokens by their place in `tokens`, [[id, text]]; nats and -ln p in thousandths of a nat."""
     header, pieces = trace.header, trace.pieces()
-    ids = dict.fromkeys(token for canvas in header.canvases for token in canvas.ids) | dict.fromkeys(pieces)
-    place = {token: index for index, token in enumerate(ids)}
+    place = {token: index for index, token in enumerate(dict.fromkeys(_tokens(trace)))}
     facts = {name: value for name, value in header._asdict().items() if name not in ("canvases", "pieces")}
     return {
         "header": facts,
-        "tokens": [[token, pieces.get(token, "")] for token in ids],
+        "tokens": [[token, pieces.get(token, "")] for token in place],
         "canvases": [{"number": canvas.number, "tokens": [place[token] for token in canvas.ids]} for canvas in header.canvases],
         "lines": [_packed_line(line, place) for line in trace.lines],
     }
+
+
+def _tokens(trace: Trace) -> Iterator[int]:
+    for canvas in trace.header.canvases:
+        yield from canvas.ids
+    for line in trace.lines:
+        yield from line.id
+        yield from (token for best in line.top for token, _ in best)
 
 
 def _packed_line(line: Line, place: Mapping[int, int]) -> dict[str, Any]:

@@ -117,6 +117,11 @@ def test_numbers_are_kept_to_a_thousandth_and_what_is_not_known_is_null():
     assert told["best"][1] == []
 
 
+def test_a_token_without_a_text_is_there_by_its_id():
+    packed = data(page([Trace(header(pieces={}), [line(0, [(1, 8, 0.5, 0.1, [(9, 0.5)])])])]))[0]
+    assert packed["tokens"] == [[7, ""], [MASK, ""], [8, ""], [9, ""]]
+
+
 def test_256_steps_that_revise_256_tokens_are_under_a_megabyte():
     """As p2 does at temperature 1: every step takes back and fills in a good part of what it has."""
     random = Random(0)

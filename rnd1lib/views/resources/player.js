@@ -23,6 +23,7 @@ function choose() {
     const prompt = run.prompts.find((each) => String(each.number) === number);
     return prompt ? [new Pane(part("panes"), prompt, run, go)] : [];
   });
+  document.title = chosen.map((run) => run.label).join(" | ");
   document.body.classList.toggle("compared", panes.length > 1);
   for (const pane of panes) pane.drawOnce(panes);
   drawKinds(part("legend"), panes);
