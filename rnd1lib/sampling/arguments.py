@@ -44,8 +44,8 @@ def check(model: Denoiser, *, guidance: float, cache: object, seed: int) -> None
     """The arguments that `generate` and `infill` share."""
     if model.mask_token_id is None:
         raise SamplingError("The model has no mask token, so there is nothing to fill in: load it with mask_token_id=...")
-    if not (math.isfinite(guidance) and guidance >= 0):
-        raise SamplingError(f"guidance: {guidance} is not a finite number of 0 or more (0 is none).")
+    if not (isinstance(guidance, (int, float)) and math.isfinite(guidance) and guidance >= 0):
+        raise SamplingError(f"guidance: {guidance!r} is not a finite number of 0 or more (0 is none).")
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise SamplingError(f"seed: {seed!r} is not an integer of 0 or more.")
     if cache is not None:

@@ -23,6 +23,7 @@ class Letters:
     [
         {"temperature": -1.0},
         {"temperature": float("nan")},
+        {"temperature": float("inf")},
         {"steps": 0},
         {"top_p": 2.0},
         {"top_p": 0.0},
@@ -32,10 +33,13 @@ class Letters:
         {"seed": -1},
         {"seed": 1.5},
         {"max_new_tokens": -1},
+        {"max_new_tokens": 1.5},
+        {"max_new_tokens": True},
         {"eb_gama": 1.0},
         {"sampler": "rnd1_entropi"},
         {"guidance": float("nan")},
         {"guidance": -1.0},
+        {"guidance": "much"},
         {"cache": "prefix"},
         {"numbers": [1, 2]},
         {"max_new_tokens": 1 << 40},
@@ -50,13 +54,55 @@ def test_bad_arguments_are_refused_in_a_sentence(TableModel, change):
     assert model.seen == []
 
 
-@pytest.mark.parametrize("prompts", [[[4, 63, 5]], [[-1]], ["text"], [["a"]], "text", [[4, 64]]], ids=str)
+@pytest.mark.parametrize(
+    "prompts", [[[4, 63, 5]], [[-1]], ["text"], [["a"]], "text", [[4, 64]], [[1.5]], [[1, 2], [1 << 80]], [None]], ids=str
+)
 def test_bad_prompts_are_refused_in_a_sentence(TableModel, prompts):
     model = TableModel(shift=1)
     model.vocab_size = 64
     with pytest.raises(SamplingError, match=r".{15}"):
         generate(model, prompts, max_new_tokens=4)
     assert model.seen == []
+
+
+@pytest.mark.parametrize(("prompt", "new"), [([1] * 17, 0), ([1] * 10, 7), ([1], 10**15)], ids=["prompt", "both", "new"])
+def test_what_is_longer_than_the_context_is_refused_with_the_numbers(TableModel, prompt, new):
+    model = TableModel(shift=1)
+    model.context_length = 16
+    with pytest.raises(SamplingError, match=r"prompt \d is too long: .* and the model's context is 16") as caught:
+        generate(model, [[1], prompt], max_new_tokens=new)
+    assert model.seen == [] and (not new or f"{len(prompt) + new}, and" in str(caught.value))
+    with pytest.raises(SamplingError, match="canvas 0 is too long: its 17 tokens"):
+        infill(model, [[1] * 17])
+    assert len(generate(model, [[1] * 10], max_new_tokens=6, sampler="llada").steps) == 6
+
+
+def test_ids_beyond_any_vocabulary_are_refused_where_the_model_does_not_say_how_many_it_has(TableModel):
+    with pytest.raises(SamplingError, match="outside the vocabulary"):
+        generate(TableModel(), [[1 << 70]], max_new_tokens=2)
+
+
+def test_mistakes_name_a_row_by_its_own_number(TableModel):
+    with pytest.raises(SamplingError, match="prompt 7 holds the mask id"):
+        generate(TableModel(), [[1], [63]], max_new_tokens=2, numbers=[5, 7])
+
+
+def test_more_steps_than_masks_make_no_empty_forwards(TableModel):
+    model = TableModel()
+    assert generate(model, [[1]], max_new_tokens=4, sampler="llada", steps=100).forward_calls <= 4
+    assert len(model.seen) <= 4
+
+
+@pytest.mark.parametrize("text", ["a\udcff", "\ud800"])
+def test_a_text_that_utf_8_cannot_write_is_refused(TableModel, text):
+    model = TableModel()
+    model.tokenizer = Letters()
+    with pytest.raises(SamplingError, match="UTF-8"):
+        generate(model, [text], max_new_tokens=2)
+
+
+def test_a_huge_seed_is_a_seed(TableModel):
+    assert len(generate(TableModel(), [[1]], max_new_tokens=3, temperature=1.0, seed=1 << 90).sequences[0]) > 1
 
 
 def test_an_unknown_option_names_what_was_probably_meant(TableModel):
