@@ -20,8 +20,12 @@ def write(path: Path, content: bytes) -> None:
 def replace_text(path: Path, text: str) -> None:
     """Writes a file whole or not at all: a reader finds what was there before, or this."""
     temporary = path.with_name(f"{path.name}{UNFINISHED}{os.getpid()}")
-    write(temporary, text.encode())
-    temporary.replace(path)
+    try:
+        write(temporary, text.encode())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def flush(path: Path) -> None:

@@ -21,6 +21,7 @@ from rnd1lib.cli.infill import infill
 from rnd1lib.cli.recipe import recipe
 from rnd1lib.cli.sample import sample
 from rnd1lib.cli.tokenize import tokenize
+from rnd1lib.cli.trace import trace
 from rnd1lib.cli.train import train
 from rnd1lib.errors import OtherRankFailed, Rnd1Error
 from rnd1lib.plugins import installed
@@ -47,7 +48,7 @@ def command_line() -> typer.Typer:
         rich_markup_mode=None,
     )
     app.callback()(options)
-    for command in (train, sample, infill, export, tokenize, components, doctor, demo):
+    for command in (train, sample, infill, trace, export, tokenize, components, doctor, demo):
         app.command()(command)
     app.add_typer(recipe, name="recipe")
     app.add_typer(data, name="data")

@@ -9,6 +9,7 @@ import typer
 
 import rnd1lib
 from rnd1lib.cli.printing import notes
+from rnd1lib.cli.recording import recording
 from rnd1lib.cli.request import Request, observers, sampling_arguments
 from rnd1lib.errors import DataError, SamplingError
 from rnd1lib.kinds import Conversation
@@ -23,20 +24,22 @@ def converse(request: Request, system: str | None, *, max_new_tokens: int) -> No
     model = job.open_model(request.model, device=request.device, chat=True)
     messages: Messages = [] if system is None else [{"role": "system", "content": system}]
     typer.echo("Ctrl-D ends the conversation.", err=True)
-    while (said := _line()) is not None:
-        messages = [*messages, {"role": "user", "content": said}]
-        try:
-            with notes():
-                messages = _within(model, messages, max_new_tokens)
-                talk, watches = Conversation(tuple(messages)), observers(request, texts=1)
-                (given,) = job.answers(model, [talk], rnd1lib.generate, batch=1, watches=watches, **arguments)
-        except (DataError, SamplingError) as error:
-            typer.echo(error, err=True)
-            messages.pop()
-        else:
-            typer.echo(given.text)
-            answer = model.tokenizer.without_special_names(given.text).strip()
-            messages.append({"role": "assistant", "content": answer})
+    with recording(request.trace, request.html) as recorded:
+        while (said := _line()) is not None:
+            messages = [*messages, {"role": "user", "content": said}]
+            try:
+                with notes():
+                    messages = _within(model, messages, max_new_tokens)
+                    watches = observers(request, texts=1) + recorded.watches
+                    to_do = {"batch": 1, "watches": watches, "recorder": recorded.recorder}
+                    (given,) = job.answers(model, [Conversation(tuple(messages))], rnd1lib.generate, **to_do, **arguments)
+            except (DataError, SamplingError) as error:
+                typer.echo(error, err=True)
+                messages.pop()
+            else:
+                typer.echo(given.text)
+                answer = model.tokenizer.without_special_names(given.text).strip()
+                messages.append({"role": "assistant", "content": answer})
 
 
 def _line() -> str | None:

@@ -17,14 +17,14 @@ from rnd1lib.errors import Note
 from rnd1lib.kinds import Conversation
 
 
-def show(answers: Iterable[Any], prompts: Sequence[Prompt], *, as_json: bool) -> None:
+def show(answers: Iterable[Any], prompts: Sequence[Prompt], *, seed: int, as_json: bool) -> None:
     """Prints answers as they come: the text, or one JSON object a line."""
     for answer in answers:
         line = answer.text
         if as_json:
             asked = prompts[answer.number]
             prompt = asked.messages if isinstance(asked, Conversation) else asked
-            line = json.dumps({"prompt": prompt, **answer._asdict()}, ensure_ascii=False)
+            line = json.dumps({"prompt": prompt, **answer._asdict(), "seed": seed}, ensure_ascii=False)
         try:
             typer.echo(line)
         except BrokenPipeError:  # whoever reads has seen enough, as `head` has
@@ -53,9 +53,7 @@ def terminal_view(model: Any) -> AbstractContextManager[Any]:
     """The live view of `--watch`, on stderr."""
     from rnd1lib.views.terminal import TerminalView
 
-    tokenizer = model.tokenizer
-    decode = (lambda ids: " ".join(map(str, ids)) + " ") if tokenizer is None else tokenizer.decode
-    return TerminalView(decode, model.mask_token_id)
+    return TerminalView()
 
 
 def progress_view(model: Any, *, texts: int) -> AbstractContextManager[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial, wraps
 from importlib import import_module
@@ -15,6 +15,7 @@ import typer
 
 from rnd1lib.cli.printing import notes, progress_view, show, terminal_view
 from rnd1lib.cli.prompts import Prompt, parse_options
+from rnd1lib.cli.recording import recording
 from rnd1lib.kinds import Conversation
 
 Command = Callable[..., None]
@@ -38,6 +39,10 @@ class Request:
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; by default a GPU if there is one.")] = None
     ids: Annotated[bool, typer.Option("--ids", help="Texts are token ids: '5 9 13'; mask ids are the gaps of infill.")] = False
     watch: Annotated[bool, typer.Option("--watch", help="Show the canvas being filled in, on stderr.")] = False
+    trace: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write what each step did, a line of JSON a step; see `rnd1 trace`.")
+    ] = None
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page that shows every step.")] = None
     progress: Annotated[bool, typer.Option(help="Texts done and tokens/s, on stderr if that is a terminal.")] = True
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False
 
@@ -71,13 +76,17 @@ def answer(request: Request, fill: Callable[..., Any], read: Callable[[], list[P
     """
     arguments |= sampling_arguments(request)
     job, connected = import_module("rnd1lib.sampling.job"), import_module("rnd1lib.sampling.ranks").connected
-    with notes(), connected() as ranks:
+    with ExitStack() as stack:
+        stack.enter_context(notes())
+        ranks = stack.enter_context(connected())
+        recorded = stack.enter_context(recording(request.trace, request.html, rank=ranks.number, ranks=ranks.count))
         prompts = ranks.first(read)
         chat = any(isinstance(prompt, Conversation) for prompt in prompts)
         model = job.open_model(request.model, device=request.device, chat=chat)
-        watches = observers(request, texts=len(prompts[:: ranks.count]))
-        answers = job.answers(model, prompts, fill, batch=request.batch, ranks=ranks, watches=watches, **arguments)
-        show(answers, prompts, as_json=request.as_json)
+        watches = observers(request, texts=len(prompts[:: ranks.count])) + recorded.watches
+        to_do = {"batch": request.batch, "ranks": ranks, "watches": watches, "recorder": recorded.recorder}
+        answers = job.answers(model, prompts, fill, **to_do, **arguments)
+        show(answers, prompts, seed=request.seed, as_json=request.as_json)
 
 
 def sampling_arguments(request: Request) -> dict[str, Any]:

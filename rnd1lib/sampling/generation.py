@@ -15,7 +15,8 @@ from rnd1lib.sampling.arguments import canvas_ids, check, prompt_ids, sampler_of
 from rnd1lib.sampling.canvas import Canvas
 from rnd1lib.sampling.loop import fill
 from rnd1lib.views import Given, Header, Observer, Piece, Recorder, Step, Trace
-from rnd1lib.views.step import begin
+from rnd1lib.views.notebook import fragment
+from rnd1lib.views.step import tell
 from rnd1lib.views.trace import VERSION
 
 
@@ -43,6 +44,10 @@ class Generation:
         for step in self.steps:
             recorder(step)
         return recorder.traces[0]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return fragment(self.trace())
 
 
 @torch.no_grad()
@@ -122,10 +127,13 @@ def _filled(canvas: Canvas, asked: _Asked, lengths: Sequence[int]) -> Generation
     """Fills a canvas; `lengths`: where each row is cut at the latest."""
     model, piece = canvas.model, piece_of(canvas.model)
     header = _header(canvas, asked, piece)
-    begin(asked.on_step, header, piece)
-    steps, calls, tokens = fill(
-        canvas, asked.sampler, guidance=asked.guidance, seed=asked.seed, numbers=asked.numbers, on_step=asked.on_step
-    )
+    tell(asked.on_step, "begin", header, piece)
+    try:
+        steps, calls, tokens = fill(
+            canvas, asked.sampler, guidance=asked.guidance, seed=asked.seed, numbers=asked.numbers, on_step=asked.on_step
+        )
+    finally:
+        tell(asked.on_step, "end")
     sequences = [text[:length] for text, length in zip(canvas.texts(), lengths, strict=True)]
     return Generation(sequences, _texts(model, sequences), steps, calls, tokens, header, piece)
 

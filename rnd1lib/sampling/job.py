@@ -18,7 +18,7 @@ from rnd1lib.kinds import Conversation, Denoiser
 from rnd1lib.sampling.arguments import canvas_ids, prompt_ids
 from rnd1lib.sampling.generation import Generation, as_text
 from rnd1lib.sampling.ranks import Ranks
-from rnd1lib.views import Observer, Observers, Step
+from rnd1lib.views import Observer, Observers, Recorder, Step
 
 Watch = Callable[[Any], AbstractContextManager[Observer]]
 """Makes an observer for a model; it is entered before the first text and left after the last."""
@@ -36,12 +36,17 @@ class Task(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """One row that was filled in. forward_calls: of the batch that it was in."""
+    """One row that was filled in, with what its batch cost, as far as it is known after an interruption.
+
+    finished: the model ended the text itself; of a canvas: no gap is left.
+    """
 
     number: int
     ids: list[int]
     text: str
     forward_calls: int
+    token_forwards: int | None
+    finished: bool
 
 
 class Last:
@@ -74,22 +79,25 @@ def answers(
     batch: int,
     ranks: Ranks = ALONE,
     watches: Sequence[Watch] = (),
+    recorder: Recorder | None = None,
     **arguments: Any,
 ) -> Iterator[Answer]:
     """The rows filled in by `fill` (generate or infill), in order; on several ranks all of them come out on rank 0.
 
     Rows go `batch` at a time; a row's number is its place in `rows`, so batches and ranks change no text. The text of a
-    conversation is the answer alone. Ctrl-C: what is done so far, unfinished rows with `[[n]]` for their gaps, then Stopped.
+    conversation is the answer alone. watches: of rank 0. recorder: has the traces of all ranks in the end, on rank 0, in the
+    order of their first rows. Ctrl-C: what is done so far, unfinished rows with `[[n]]` for their gaps, then Stopped.
     """
     if batch < 1:
         raise SamplingError(f"batch: {batch} is below 1.")
     tasks = _tasks(model, rows, **arguments)[ranks.number :: ranks.count]
     with ExitStack() as stack:
         observers = [stack.enter_context(watch(model)) for watch in watches if ranks.number == 0]
+        observers += [] if recorder is None else [recorder]
         done = _in_batches(model, tasks, fill, batch=batch, observers=observers, **arguments)
         whole = 0
         try:
-            for answer in done if ranks.count == 1 else _gathered(done, ranks):
+            for answer in done if ranks.count == 1 else _gathered(done, ranks, recorder):
                 whole += model.mask_token_id not in answer.ids
                 yield answer
         except KeyboardInterrupt:
@@ -133,7 +141,14 @@ def _in_batches(
             raise
         for task, ids, text in zip(part, done.sequences, done.texts, strict=True):
             said = _said(model, ids, task.unsaid) if task.unsaid else text
-            yield Answer(task.number, ids, said, done.forward_calls)
+            finished = _finished(model, task, ids, writes="max_new_tokens" in arguments)
+            yield Answer(task.number, ids, said, done.forward_calls, done.token_forwards, finished)
+
+
+def _finished(model: Denoiser, task: Task, ids: Sequence[int], *, writes: bool) -> bool:
+    if not writes:
+        return model.mask_token_id not in ids
+    return len(ids) > len(task.given) and ids[-1] == model.eos_token_id
 
 
 def _so_far(model: Denoiser, step: Step | None, tasks: Sequence[Task]) -> list[Answer]:
@@ -142,7 +157,8 @@ def _so_far(model: Denoiser, step: Step | None, tasks: Sequence[Task]) -> list[A
     canvases = zip(step.ids_BL.tolist(), step.lengths_B.tolist(), strict=True)
     rows = [canvas[:length] for canvas, length in canvases]
     return [
-        Answer(task.number, row, _said(model, row, task.unsaid), step.number + 1) for task, row in zip(tasks, rows, strict=True)
+        Answer(task.number, row, _said(model, row, task.unsaid), step.number + 1, None, finished=False)
+        for task, row in zip(tasks, rows, strict=True)
     ]
 
 
@@ -159,8 +175,8 @@ def text_with_gaps(model: Denoiser, ids: Sequence[int]) -> str:
     return between.join(f"[[{len(run)}]]" if masked else as_text(model, run) for masked, run in runs)
 
 
-def _gathered(done: Iterator[Answer], ranks: Ranks) -> Iterator[Answer]:
-    """Every rank's answers on rank 0, in order, then what ended the work on any of them, so that none waits for another."""
+def _gathered(done: Iterator[Answer], ranks: Ranks, recorder: Recorder | None) -> Iterator[Answer]:
+    """Every rank's answers and traces on rank 0, in order, then what ended the work on any of them: none waits for another."""
     own: list[Answer] = []
     mistake: Rnd1Error | None = None
     interrupted = False
@@ -173,17 +189,21 @@ def _gathered(done: Iterator[Answer], ranks: Ranks) -> Iterator[Answer]:
     except KeyboardInterrupt:
         interrupted = True
     told = (str(mistake), mistake.exit_code) if mistake else None
+    traces = [] if recorder is None else recorder.traces
     with _undisturbed():
-        shares = ranks.gather((own, told, interrupted))
-    problem = next((problem for _, problem, _ in shares if problem), None)
+        shares = ranks.gather((own, told, interrupted, traces))
+    problem = next((problem for _, problem, *_ in shares if problem), None)
+    stopped = any(stopped for _, _, stopped, _ in shares)
     if ranks.number:
-        if problem or any(stopped for *_, stopped in shares):
+        if problem or stopped:
             raise OtherRankFailed(*(problem or ("", 130)))
         return
+    if recorder is not None:
+        recorder.traces = sorted((trace for *_, share in shares for trace in share), key=lambda trace: trace.header.canvases[0])
     yield from sorted(answer for share, *_ in shares for answer in share)
     if problem:
         raise mistake or _of_other_rank(*problem)
-    if any(stopped for *_, stopped in shares):
+    if stopped:
         raise KeyboardInterrupt
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import TracebackType
 
 from rich.console import Console
@@ -28,6 +29,7 @@ class ProgressView:
             console=console,
             transient=True,
             disable=not console.is_terminal,
+            redirect_stdout=sys.stdout.isatty(),  # answers that go to a file or a pipe are not the terminal's
         )
         self._task = self._progress.add_task("", total=texts, rate=0.0)
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from rnd1lib.kinds import Batch, Noised, Targets
-from rnd1lib.views.terminal import CONTROL
+from rnd1lib.views.pieces import CONTROL
 
 if TYPE_CHECKING:
     from torch import Tensor

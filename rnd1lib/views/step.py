@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,8 +43,9 @@ class Step(NamedTuple):
 
 
 Observer = Callable[[Step], object]
-"""Called after each step. It may have an attribute `details`: if true, a step holds them; and a method `begin(header,
-piece)`, called before the first step with a `views.trace.Header` and a function that shows one token's text."""
+"""Called after each step. It may have an attribute `details`: if true, a step holds them; a method `begin(header, piece)`,
+called before the first step with a `views.trace.Header` and a function that shows one token's text; and a method `end()`,
+called after the last one, or when the call is interrupted."""
 
 Piece = Callable[[int], str]
 
@@ -59,16 +60,21 @@ class Observers:
     def begin(self, header: Header, piece: Piece) -> None:
         """Called before the first step."""
         for observer in self._observers:
-            begin(observer, header, piece)
+            tell(observer, "begin", header, piece)
 
     def __call__(self, step: Step) -> None:
         """Called after each step."""
         for observer in self._observers:
             observer(step)
 
+    def end(self) -> None:
+        """Called after the last step."""
+        for observer in self._observers:
+            tell(observer, "end")
 
-def begin(observer: Observer | None, header: Header, piece: Piece) -> None:
-    """Tells an observer that a call begins, if it wants to know."""
-    told = getattr(observer, "begin", None)
-    if told is not None:
-        told(header, piece)
+
+def tell(observer: Observer | None, method: Literal["begin", "end"], *told: object) -> None:
+    """Tells an observer that a call begins or ends, if it wants to know."""
+    listening = getattr(observer, method, None)
+    if listening is not None:
+        listening(*told)

@@ -2,101 +2,180 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.style import Style
 from rich.text import Text
 
-from rnd1lib.views.step import Step
+from rnd1lib.views.canvases import Canvases, Cell
+from rnd1lib.views.pieces import CONTROL, joined
+from rnd1lib.views.step import Piece, Step
+from rnd1lib.views.trace import Header, Line, Recorder, Trace
 
-Color = Literal["confidence", "step"]
+Color = Literal["confidence", "entropy", "step"]
 MASK = "░"
-SHADES = ("red", "dark_orange", "yellow", "green3", "bright_green")  # from unsure or early to sure or late
-CONTROL = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}")
-
-
-class Cell(NamedTuple):
-    """One position: its token and when and how surely it was committed (None: given, or still masked)."""
-
-    token: int
-    shade: int | None
+SHADES = (
+    "#c2185b",
+    "#e65100",
+    "#b8860b",
+    "#2e8b57",
+    "#1e88e5",
+)  # legible on black and on white, told apart without red or green
+PLAIN = ("underline", "underline", "", "", "bold")  # the same where there are no colours
+LEGENDS = {"confidence": ("unsure", "sure"), "entropy": ("unsure", "sure"), "step": ("early", "late")}
+MOST_NATS = 4.0
 
 
 class TerminalView:
     """An observer for `generate(..., on_step=view)`, to be entered with `with`; it draws on stderr and changes nothing.
 
-    decode: ids to text. color: by the committed token's probability, or by its step. What the model wrote is text: neither
-    markup nor control characters of it reach the terminal.
+    color: by the committed token's probability, by the entropy at its place, or by its step; what a step has just filled in
+    is bold. What the model wrote is text: neither markup nor control characters of it reach the terminal.
     """
 
-    def __init__(
-        self,
-        decode: Callable[[Sequence[int]], str],
-        mask_token_id: int,
-        *,
-        color: Color = "confidence",
-        steps: int | None = None,
-        console: Console | None = None,
-    ) -> None:
-        self._decode, self._mask_token_id, self._color, self._steps = decode, mask_token_id, color, steps
+    def __init__(self, *, color: Color = "confidence", console: Console | None = None) -> None:
+        self.details = color == "entropy"
+        self._color = color
         self._console = console or Console(stderr=True)
         self._live: Live | None = None
-        self._shades: dict[tuple[int, int], float] = {}
-        self._started, self._committed = time.monotonic(), 0
 
     def __enter__(self) -> TerminalView:
-        if self._console.is_terminal:
-            self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="visible")
-            self._live.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        if self._live is not None:
-            self._live.__exit__(kind, error, traceback)
+        self.end()
+
+    def begin(self, header: Header, piece: Piece) -> None:
+        """Called before the first step."""
+        self.end()
+        self._recorder = Recorder(details=self.details)
+        self._recorder.begin(header, piece)
+        self._canvases, self._pieces, self._started = Canvases(header), dict(header.pieces), time.monotonic()
+        if self._console.is_terminal:  # answers go to stdout meanwhile, which is not ours to redirect
+            self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+            self._live.start()
 
     def __call__(self, step: Step) -> None:
         """Draws the canvases after a step."""
-        if step.number == 0:
-            self._shades, self._committed, self._started = {}, 0, time.monotonic()
-        for row, position in step.committed_BL.nonzero().tolist():
-            probability = math.exp(float(step.log_prob_BL[row, position]))
-            self._shades[row, position] = probability if self._color == "confidence" else float(step.number)
-        self._committed += int(step.committed_BL.sum())
+        self._recorder(step)
+        line = self._recorder.traces[0].lines.pop()
+        self._take(line)
         if self._live is None:
-            for line in self._plain(step):
-                self._console.print(line, soft_wrap=True)
+            self._print_plain(line)
         else:
-            self._live.update(Group(*self._rows(step), self._status(step)), refresh=True)
+            self._live.update(self._screen(line), refresh=True)
 
-    def _status(self, step: Step) -> Text:
+    def end(self) -> None:
+        """Called after the last step: what comes behind is no longer the view's."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def draw(self, trace: Trace) -> None:
+        """Prints the canvases of a trace, step by step, one below the other."""
+        self._canvases, self._pieces = Canvases(trace.header), dict(trace.header.pieces)
+        for line in trace.lines:
+            self._take(line)
+            if self._console.is_terminal:
+                self._console.print(Text(f"step {line.step + 1}", "dim"), *self._rows(line), sep="\n", soft_wrap=True)
+            else:
+                self._print_plain(line)
+
+    def _take(self, line: Line) -> None:
+        self._canvases.take(line)
+        self._pieces |= line.pieces
+
+    def _print_plain(self, line: Line) -> None:
+        for number, row in zip(self._numbers(), self._rows(line), strict=True):
+            self._console.print(Text(f"step {line.step + 1}{number}: {row.plain}"), soft_wrap=True)
+
+    def _numbers(self) -> list[str]:
+        canvases = self._canvases.header.canvases
+        return [f", text {given.number}" if len(canvases) > 1 else "" for given in canvases]
+
+    def _screen(self, line: Line) -> Group:
+        """As much as fits: of each row the lines around its first mask, of many rows those that are not full."""
+        width = max(self._console.width, 8)
+        height = max(self._console.height - 3, 1)
+        rows = [row.wrap(self._console, width) for row in self._rows(line)]
+        order = sorted(range(len(rows)), key=lambda row: not self._open(row))[:height]
+        share = _shares([len(rows[row]) for row in order], height)
+        shown = dict(zip(order, share, strict=True))
+        lines = [each for row in sorted(shown) for each in _window(list(rows[row]), shown[row])]
+        return Group(*lines, self._status(line, hidden=len(rows) - len(order)), self._legend())
+
+    def _open(self, row: int) -> bool:
+        return any(self._canvases.masked(cell) for cell in self._canvases.text(row))
+
+    def _status(self, line: Line, hidden: int) -> Text:
+        steps = self._canvases.header.options.get("steps")
         seconds = max(time.monotonic() - self._started, 1e-9)
-        of = "" if self._steps is None else f" of {self._steps}"
-        return Text(f"step {step.number + 1}{of}, {self._committed} tokens, {self._committed / seconds:.1f} tokens/s", "dim")
+        of = f" of {steps}" if isinstance(steps, int) else ""
+        more = f", {hidden} more texts" if hidden else ""
+        filled = self._canvases.filled
+        return Text(
+            f"step {line.step + 1}{of}, {filled} tokens, {filled / seconds:.1f} tokens/s{more}", "dim", no_wrap=True,
+            overflow="ellipsis",
+        )  # fmt: skip
 
-    def _plain(self, step: Step) -> list[Text]:
-        return [Text(f"step {step.number + 1}: {row.plain}") for row in self._rows(step)]
+    def _legend(self) -> Text:
+        low, high = LEGENDS[self._color]
+        text = Text(no_wrap=True, overflow="ellipsis").append(f"{low} ", "dim")
+        for style in self._styles:
+            text.append("■", style)
+        return text.append(f" {high}", "dim")
 
-    def _rows(self, step: Step) -> list[Text]:
-        """A line of runs for each canvas; a run is decoded as a whole, so that a character of two tokens stays whole."""
-        top = 1.0 if self._color == "confidence" else float(max(step.number, 1))
-        rows = []
-        for row, (ids, length) in enumerate(zip(step.ids_BL.tolist(), step.lengths_B.tolist(), strict=True)):
-            text = Text()
-            cells = [Cell(token, self._shade(row, position, top)) for position, token in enumerate(ids[:length])]
-            for (masked, shade), run in groupby(cells, key=lambda cell: (cell.token == self._mask_token_id, cell.shade)):
-                tokens = [cell.token for cell in run]
-                shown = MASK * len(tokens) if masked else self._decode(tokens).translate(CONTROL)
-                text.append(shown, Style.null() if shade is None else Style(color=SHADES[shade]))
-            rows.append(text)
-        return rows
+    @property
+    def _styles(self) -> Sequence[str]:
+        return PLAIN if self._console.no_color or self._console.color_system is None else SHADES
 
-    def _shade(self, row: int, position: int, top: float) -> int | None:
-        value = self._shades.get((row, position))
-        return None if value is None else min(int(value / top * len(SHADES)), len(SHADES) - 1)
+    def _rows(self, line: Line) -> list[Text]:
+        return [self._row(row, line.step) for row in range(len(self._canvases.cells))]
+
+    def _row(self, row: int, step: int) -> Text:
+        cells, canvases = self._canvases.text(row), self._canvases.header.canvases
+        several = len(canvases) > 1 and self._console.is_terminal
+        text = Text(f"{canvases[row].number} ", "dim") if several else Text()
+        of_numbers = self._canvases.header.tokenizer is None
+        pieces = [MASK if self._canvases.masked(cell) else self._pieces[cell.id] for cell in cells]
+        for cell, shown in zip(cells, joined(pieces), strict=True):
+            space = " " if of_numbers and not self._canvases.masked(cell) else ""
+            text.append(shown.translate(CONTROL) + space, self._style(cell, step))
+        return text
+
+    def _style(self, cell: Cell, step: int) -> str:
+        if self._canvases.masked(cell):
+            return "dim"
+        if cell.step is None:
+            return ""
+        shade = self._styles[min(int(self._height(cell, step) * len(SHADES)), len(SHADES) - 1)]
+        return f"bold {shade}".strip() if cell.step == step else shade
+
+    def _height(self, cell: Cell, step: int) -> float:
+        """From 0, unsure or early, to 1."""
+        if self._color == "step":
+            return (cell.step or 0) / max(step, 1)
+        if self._color == "entropy":
+            return 1 - min((cell.entropy or 0.0) / MOST_NATS, 1)
+        return cell.probability or 0.0
+
+
+def _shares(lengths: Sequence[int], height: int) -> list[int]:
+    """How many lines each row may have: all it needs, or an equal part of what the shorter ones leave."""
+    shares = [0] * len(lengths)
+    left = height
+    for place, row in enumerate(sorted(range(len(lengths)), key=lambda row: lengths[row])):
+        shares[row] = min(lengths[row], left // (len(lengths) - place))
+        left -= shares[row]
+    return shares
+
+
+def _window(lines: list[Text], height: int) -> list[Text]:
+    """So many of the lines, the first one with a mask among them."""
+    first = next((place for place, line in enumerate(lines) if MASK in line.plain), len(lines))
+    start = max(min(first - height // 2, len(lines) - height), 0)
+    return lines[start : start + height]

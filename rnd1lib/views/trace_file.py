@@ -59,6 +59,11 @@ class TraceWriter:
             raise Rnd1Error(f"{self._path}: the trace cannot be written: {error.strerror or error}.") from error
 
 
+def to_text(trace: Trace) -> str:
+    """A trace as the lines of a trace file."""
+    return "".join(f"{line}\n" for line in (to_json(trace.header), *map(to_json, trace.lines)))
+
+
 def to_json(value: Header | Line) -> str:
     """One line of a trace file."""
     plain = value._asdict()

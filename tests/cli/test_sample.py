@@ -13,6 +13,8 @@ from sampling_command import lines, rnd1
 
 import rnd1lib
 from rnd1lib.errors import Stopped
+from rnd1lib.views import read_traces
+from rnd1lib.views.page import page
 
 
 def test_texts_go_to_stdout_alone(folder):
@@ -93,11 +95,14 @@ def test_ctrl_c_gives_back_what_is_done(folder, monkeypatch):
 
 
 @pytest.mark.distributed
-def test_two_ranks_share_the_prompts_and_rank_0_prints_each_answer_once_and_in_order(folder):
+def test_two_ranks_share_the_prompts_and_rank_0_gives_each_answer_and_trace_once_and_in_order(folder, tmp_path):
     ask = ["sample", folder, "5", "6 7", "8", "--ids", "--max-new-tokens", "4", "--option", "temperature=1.0"]
-    ranks = Ranks(2, *ask)
+    ranks = Ranks(2, *ask, "--trace", tmp_path / "ranks.jsonl", "--html", tmp_path / "ranks.html")
     assert ranks.wait() == [0, 0], ranks.ranks[0].text
     assert [rank.lines for rank in ranks.ranks] == [lines(rnd1(*ask)), []]
+    traces = read_traces(tmp_path / "ranks.jsonl")
+    assert [[given.number for given in trace.header.canvases] for trace in traces] == [[0, 2], [1]]
+    assert (tmp_path / "ranks.html").read_text(encoding="utf-8") == page(traces)
 
 
 @pytest.mark.distributed
@@ -118,7 +123,7 @@ PIPE = """
 from types import SimpleNamespace
 import typer
 from rnd1lib.cli.printing import show
-typer.run(lambda: show((SimpleNamespace(text="a line of text") for _ in range(10**6)), [], as_json=False))
+typer.run(lambda: show((SimpleNamespace(text="a line of text") for _ in range(10**6)), [], seed=0, as_json=False))
 """
 
 

@@ -1,0 +1,52 @@
+"""`--trace` and `--html`: what happens while texts are filled in, kept in files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rnd1lib.disk import replace_text
+from rnd1lib.errors import Rnd1Error
+from rnd1lib.views import Recorder, TraceWriter
+from rnd1lib.views.page import page
+from rnd1lib.views.trace_file import to_text
+
+
+class Recording(NamedTuple):
+    """watches: observers made for a model; recorder: keeps the traces of this rank, and on rank 0 in the end of all of them."""
+
+    watches: list[Callable[[Any], AbstractContextManager[Any]]]
+    recorder: Recorder | None
+
+
+@contextmanager
+def recording(trace: Path | None, html: Path | None, *, rank: int = 0, ranks: int = 1) -> Iterator[Recording]:
+    """Within it texts are recorded; the files are there when it ends, however it ends. One process alone writes its trace as
+    it goes.
+
+    Rnd1Error: a file that cannot be written; a folder that does not exist is told of at once.
+    """
+    for path in filter(None, (trace, html)):
+        if path.is_dir() or not path.parent.is_dir():
+            raise Rnd1Error(f"{path}: cannot be written: it is a folder, or the folder that it is to lie in does not exist.")
+    gathered = trace is not None and ranks > 1
+    recorder = Recorder() if html is not None or gathered else None
+    with TraceWriter(trace) if trace is not None and not gathered else nullcontext() as writer:
+        try:
+            yield Recording([] if writer is None else [lambda model: nullcontext(writer)], recorder)
+        finally:
+            if recorder is not None and rank == 0:
+                if trace is not None and gathered:
+                    write(trace, "".join(map(to_text, recorder.traces)))
+                if html is not None:
+                    write(html, page(recorder.traces))
+
+
+def write(path: Path, text: str) -> None:
+    """Writes a file whole or not at all. Rnd1Error: it cannot be written."""
+    try:
+        replace_text(path, text)
+    except OSError as error:
+        raise Rnd1Error(f"{path}: cannot be written: {error.strerror or error}.") from error

@@ -1,0 +1,42 @@
+"""`rnd1 trace`: a trace file looked at later."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from rnd1lib.cli.recording import write
+from rnd1lib.views import read_traces
+from rnd1lib.views.page import page
+from rnd1lib.views.terminal import TerminalView
+
+
+class Color(StrEnum):
+    """What colours tell of a token."""
+
+    confidence = "confidence"
+    entropy = "entropy"
+    step = "step"
+
+
+def trace(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE ...", help="What `--trace FILE` of sample or infill wrote.")],
+    html: Annotated[Path | None, typer.Option(metavar="OUT", help="Write a page that shows them, and print nothing.")] = None,
+    color: Annotated[Color, typer.Option(help="What the colours in a terminal tell.")] = Color.confidence,
+) -> None:
+    """Look at how texts were filled in: the canvases after each step, or a page with a slider.
+
+    Example: rnd1 trace run.jsonl --html run.html
+    """
+    traces = [each for file in files for each in read_traces(file)]
+    if html is not None:
+        write(html, page(traces))
+        typer.echo(f"{html}: {len(traces)} trace{'s' * (len(traces) > 1)}.", err=True)
+        return
+    view = TerminalView(color=color.value, console=Console())
+    for each in traces:
+        view.draw(each)
