@@ -28,7 +28,9 @@ def trace(
     html: Annotated[Path | None, typer.Option(metavar="OUT", help="Write a page that shows them, and print nothing.")] = None,
     color: Annotated[Color, typer.Option(help="What the colours in a terminal tell.")] = Color.confidence,
 ) -> None:
-    """Look at how texts were filled in: the canvases after each step, or a page with a slider.
+    """Show how texts were filled in.
+
+    The canvases after each step, or a page with a slider.
 
     Example: rnd1 trace run.jsonl --html run.html
     """
