@@ -1,6 +1,7 @@
 """What tests of every folder share; and no test is timed, however busy the machine."""
 
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from hypothesis import settings
@@ -10,6 +11,16 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 HERE = Path(__file__).parent
+PLUGIN = """
+from dataclasses import dataclass
+from rnd1lib import hookimpl
+{}
+@dataclass(frozen=True, kw_only=True)
+class {}
+@hookimpl
+def rnd1_register(register):
+    register.{}('{}', {})
+"""
 SHARED = HERE.parent.parent / "shared" / "goldens"
 
 
@@ -41,6 +52,19 @@ def tiny(tmp_path, texts):
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY % (texts, tmp_path), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def plugin(tiny, tmp_path):
+    """plugin("noise", "class Late: ...") gives the recipe a component of its own, named as its class in small letters."""
+
+    def add(kind, source):
+        name = source.split("class ")[1].partition(":")[0].partition("(")[0]
+        before, _, body = dedent(source).partition("class ")
+        (tmp_path / f"{name.lower()}.py").write_text(PLUGIN.format(before, body, kind, name.lower(), name), encoding="utf-8")
+        tiny.write_text(f"{tiny.read_text()}plugins: [./{name.lower()}.py]\n", encoding="utf-8")
+
+    return add
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def expected(fates):
 @given(fates)
 def test_kept_held_out_dropped_and_skipped_are_the_documents_of_the_first_pass_whatever_is_read_after_it(fates):
     rows = packed(fates)
-    rows.batch(0, 400)
+    rows.batch(0, 120)
     assert total(rows) == (expected(fates), True)
 
 

@@ -30,6 +30,15 @@ def run(python, *arguments):
     return subprocess.run([python, "-m", *arguments], capture_output=True, text=True)
 
 
+def one_process(python, *commands):
+    """(exit code, stdout, stderr) of each command of `rnd1`; torchtitan is imported once."""
+    lines = "".join(f"{json.dumps(command)}\n" for command in commands)
+    script = Path(__file__).with_name("one_process.py")
+    done = subprocess.run([python, script], input=lines, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 def test_its_own_tests_pass(python):
     done = run(python, "pytest", str(EXAMPLE / "tests"))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -44,15 +53,24 @@ def test_its_components_are_listed_with_package_and_version(python, kind, name):
     assert "0.1.0" in line
 
 
-def test_its_recipe_is_clean(python):
-    done = run(python, "rnd1lib", "recipe", "check", "example:tiny")
-    assert done.returncode == 0, done.stderr
-
-
-def test_a_wrong_option_of_its_noise_is_the_users_mistake(python):
-    done = run(python, "rnd1lib", "recipe", "check", "example:tiny", "noise.rate=0")
-    assert done.returncode == 2
-    assert "rate: 0.0 is not above 0." in done.stderr
+def test_its_recipe_takes_no_wrong_option_is_clean_and_trains_and_its_sampler_samples(python, tmp_path):
+    folder = str(tmp_path / "run")
+    options = ["--max-new-tokens", "12", "--sampler", "falling_floor", "--steps", "4", "--json"]
+    wrong, clean, trained, sampled = one_process(
+        python,
+        ["recipe", "check", "example:tiny", "noise.rate=0"],
+        ["recipe", "check", "example:tiny"],
+        ["train", "example:tiny", "run.stop_after=2", f"run.folder={folder}"],
+        ["sample", folder, "import ", *options],
+    )
+    assert wrong[0] == 2 and "rate: 0.0 is not above 0." in wrong[2]
+    assert [code for code, _, _ in (clean, trained, sampled)] == [0, 0, 0], (clean, trained, sampled)
+    losses = [json.loads(line)["loss"] for line in Path(folder, "metrics.jsonl").read_text().splitlines() if "loss" in line]
+    assert len(losses) == 2
+    assert "rnd1-example" in Path(folder, "plugins.lock").read_text()
+    answer = json.loads(sampled[1])
+    assert answer["text"].startswith("import ")
+    assert answer["forward_calls"] <= 4
 
 
 def test_the_switch_leaves_it_out(python, monkeypatch):
@@ -60,18 +78,3 @@ def test_the_switch_leaves_it_out(python, monkeypatch):
     done = run(python, "rnd1lib", "recipe", "check", "example:tiny")
     assert done.returncode == 2
     assert "example:tiny" in done.stderr
-
-
-def test_its_recipe_trains_and_its_sampler_samples(python, tmp_path):
-    run_folder = str(tmp_path / "run")
-    trained = run(python, "rnd1lib", "train", "example:tiny", "run.stop_after=2", f"run.folder={run_folder}")
-    assert trained.returncode == 0, trained.stderr
-    losses = [json.loads(line)["loss"] for line in Path(run_folder, "metrics.jsonl").read_text().splitlines() if "loss" in line]
-    assert len(losses) == 2
-    assert "rnd1-example" in Path(run_folder, "plugins.lock").read_text()
-    options = ["--max-new-tokens", "12", "--sampler", "falling_floor", "--steps", "4", "--json"]
-    sampled = run(python, "rnd1lib", "sample", run_folder, "import ", *options)
-    assert sampled.returncode == 0, sampled.stderr
-    answer = json.loads(sampled.stdout)
-    assert answer["text"].startswith("import ")
-    assert answer["forward_calls"] <= 4

@@ -24,9 +24,8 @@ def test_recomputed_activations_give_the_same_losses_and_gradients_bit_for_bit(r
         assert losses(again) == losses(kept) and same(again, kept), how
 
 
-def test_a_run_resumes_exactly_from_a_checkpoint_that_was_written_beside_the_training(run, tmp_path):
+def test_a_run_resumes_exactly_from_a_checkpoint_that_was_written_beside_the_training(run, whole):
     beside = ["titan.checkpoint.async_mode=async", "titan.checkpoint.interval=1"]
-    whole = run(f"run.folder={tmp_path}/whole")
     stopped = run(*beside, "run.stop_after=3")
     assert sorted(path.name for path in (stopped.folder / "checkpoints").glob("step-*")) == ["step-1", "step-2", "step-3"]
     resumed = run(*beside)

@@ -55,12 +55,12 @@ def test_the_ends_of_a_document_go_together_when_that_is_asked_for(run, steps, m
     assert {(3, 1), (3, 2)} & shares["each"]
 
 
-def test_a_resumed_run_cuts_the_same_rows(run, tmp_path):
-    whole = run(*SHORT, f"run.folder={tmp_path}/whole")
+def test_a_resumed_run_cuts_the_same_rows(run, whole, tmp_path):
+    short = run(*SHORT, f"run.folder={tmp_path}/short")
     run(*SHORT, "run.stop_after=3")
     resumed = run(*SHORT)
-    assert losses(resumed) == losses(whole) != losses(run(f"run.folder={tmp_path}/plain"))
-    ours, theirs = weights(resumed), weights(whole)
+    assert losses(resumed) == losses(short) != losses(whole)
+    ours, theirs = weights(resumed), weights(short)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 

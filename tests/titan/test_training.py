@@ -10,6 +10,23 @@ from titan_runs import losses, weights
 import rnd1lib
 from rnd1lib.errors import RecipeError
 
+LATE = '''
+class Late:
+    """Masks late."""
+    def alpha(self, t):
+        return 1 - t**2
+    def alpha_prime(self, t):
+        return -2 * t
+'''
+BROKEN = '''
+from rnd1lib.kinds import Callback
+class Broken(Callback):
+    """Fails at its second step."""
+    def on_step(self, run, metrics):
+        if run.step == 2:
+            raise IndexError("no such thing")
+'''
+
 
 def test_a_run_learns_and_writes_what_it_did(run):
     result = run("train.steps=12", "evaluators={nll: {use: nll, every: 12, rows: 8}}")
@@ -130,22 +147,9 @@ def test_what_a_machine_cannot_do_is_said_before_anything_is_written(run, tmp_pa
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_with_the_noise_of_a_local_file_can_be_sampled_and_exported_without_it(run, tiny, tmp_path):
-    (tmp_path / "late.py").write_text(
-        "from dataclasses import dataclass\n"
-        "from rnd1lib import hookimpl\n"
-        "@dataclass(frozen=True, kw_only=True)\n"
-        "class Late:\n"
-        "    '''Masks late.'''\n"
-        "    def alpha(self, t):\n"
-        "        return 1 - t**2\n"
-        "    def alpha_prime(self, t):\n"
-        "        return -2 * t\n"
-        "@hookimpl\n"
-        "def rnd1_register(register):\n"
-        "    register.noise('late', Late)\n"
-    )
-    tiny.write_text(tiny.read_text() + "plugins: [./late.py]\nnoise: late\n")
+def test_a_run_with_the_noise_of_a_local_file_can_be_sampled_and_exported_without_it(run, plugin, tiny, tmp_path):
+    plugin("noise", LATE)
+    tiny.write_text(tiny.read_text() + "noise: late\n")
     model = run("run.stop_after=1").model()
     assert len(rnd1lib.generate(model, ["Text "], max_new_tokens=4, steps=2).sequences) == 1
     with pytest.raises(rnd1lib.errors.ModelError, match=r"noise 'late'.*not installed here"):
@@ -154,22 +158,8 @@ def test_a_run_with_the_noise_of_a_local_file_can_be_sampled_and_exported_withou
     assert json.loads((folder / "rnd1_config.json").read_text())["noise"] == {"use": "late"}
 
 
-def test_a_failing_callback_stops_the_run_and_is_named(run, tiny, tmp_path):
-    (tmp_path / "broken.py").write_text(
-        "from dataclasses import dataclass\n"
-        "from rnd1lib import hookimpl\n"
-        "from rnd1lib.kinds import Callback\n"
-        "@dataclass(frozen=True, kw_only=True)\n"
-        "class Broken(Callback):\n"
-        "    '''Fails at its second step.'''\n"
-        "    def on_step(self, run, metrics):\n"
-        "        if run.step == 2:\n"
-        "            raise IndexError('no such thing')\n"
-        "@hookimpl\n"
-        "def rnd1_register(register):\n"
-        "    register.callback('broken', Broken)\n"
-    )
-    tiny.write_text(tiny.read_text() + "plugins: [./broken.py]\n")
+def test_a_failing_callback_stops_the_run_and_is_named(run, plugin, tmp_path):
+    plugin("callback", BROKEN)
     with pytest.raises(rnd1lib.errors.PluginError, match=r"'mine'.*Broken.on_step.*step 2.*no such thing"):
         run("callbacks={mine: {use: broken}}")
     status = json.loads((tmp_path / "run/status.json").read_text())

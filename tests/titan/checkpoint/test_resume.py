@@ -11,6 +11,17 @@ from rnd1lib.errors import CheckpointError, RecipeError, Rnd1Error, Stopped
 from rnd1lib.titan.records import Records
 from rnd1lib.titan.trainer import DiffusionTrainer
 
+KILLER = '''
+import os
+from rnd1lib.kinds import Callback
+class Killer(Callback):
+    """Sends a signal to its own process."""
+    number: int = 15
+    def on_step(self, run, metrics):
+        if run.step == 2:
+            os.kill(os.getpid(), self.number)
+'''
+
 
 @pytest.mark.parametrize(
     "options",
@@ -61,24 +72,8 @@ def test_fresh_refuses_a_folder_that_holds_a_run(run, stopped):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)])
-def test_a_signal_saves_and_the_run_goes_on_later_as_if_nothing_had_been(run, whole, tiny, tmp_path, number, code):
-    (tmp_path / "killer.py").write_text(
-        "import os\n"
-        "from dataclasses import dataclass\n"
-        "from rnd1lib import hookimpl\n"
-        "from rnd1lib.kinds import Callback\n"
-        "@dataclass(frozen=True, kw_only=True)\n"
-        "class Killer(Callback):\n"
-        "    '''Sends a signal to its own process.'''\n"
-        "    number: int = 15\n"
-        "    def on_step(self, run, metrics):\n"
-        "        if run.step == 2:\n"
-        "            os.kill(os.getpid(), self.number)\n"
-        "@hookimpl\n"
-        "def rnd1_register(register):\n"
-        "    register.callback('killer', Killer)\n"
-    )
-    tiny.write_text(tiny.read_text() + "plugins: [./killer.py]\n")
+def test_a_signal_saves_and_the_run_goes_on_later_as_if_nothing_had_been(run, whole, plugin, tmp_path, number, code):
+    plugin("callback", KILLER)
     with pytest.raises(Stopped, match="after step 2, and saved") as stopped:
         run(f"callbacks={{killer: {{use: killer, number: {int(number)}}}}}")
     assert stopped.value.exit_code == code

@@ -1,0 +1,28 @@
+"""What the tests of grafting share: recipes, and what they read out of a run."""
+
+from rnd1lib.models.run_folder import RunFolder, found_checkpoints, load_checkpoint
+
+DENSE = "model.use=qwen3"
+GRAFTING = "attention_mask={use: grafting, after: 3, fit_steps: 4, fit_rows: 16}"
+LONG = [DENSE, GRAFTING, "train.steps=9", "titan.checkpoint.interval=1", "titan.checkpoint.keep_latest_k=0"]
+ONE = [DENSE, "train.steps=3"]
+
+
+def grafting(**options):
+    return f"attention_mask={{use: grafting, {', '.join(f'{name}: {value}' for name, value in options.items())}}}"
+
+
+def fits(result):
+    """step -> layer -> error, for the steps of the fit."""
+    return {line["step"]: line["fit"] for line in result.metrics if "fit" in line}
+
+
+def network_of(result, step):
+    """The network as the checkpoint of a step has it."""
+    network = result.model().network
+    load_checkpoint(RunFolder(result.folder).checkpoints / f"step-{step}", network)
+    return network
+
+
+def checkpoints(result):
+    return sorted(found_checkpoints(RunFolder(result.folder).checkpoints))
