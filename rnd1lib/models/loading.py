@@ -56,11 +56,14 @@ def load_model(
     network = _empty_network(component, config, facts, device, dtype)
     if run is None:
         load_folder(network, open_folder(folder), component.tensors(config))
-        return denoiser(network, config, facts, tokenizer)
-    step, newest = run.newest()
-    load_checkpoint(newest, network)
-    write_mask_row(network)
-    return denoiser(network, config, replace(facts, step=step), tokenizer)
+    else:
+        step, newest = run.newest()
+        load_checkpoint(newest, network)
+        write_mask_row(network)
+        facts = replace(facts, step=step)
+    model = denoiser(network, config, facts, tokenizer)
+    model.name = Path(path).resolve().name if Path(path).exists() else str(path)
+    return model
 
 
 def denoiser(network: nn.Module, config: Mapping[str, Any], facts: Facts, tokenizer: Tokenizer | None) -> DiffusionLM:

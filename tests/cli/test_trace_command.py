@@ -23,7 +23,7 @@ def traced(with_text, tmp_path_factory):
 def test_a_trace_holds_a_header_a_batch_and_changes_no_text(with_text, traced):
     first, second = read_traces(traced)
     assert [first.header.canvases[0].number, second.header.canvases[0].number] == [0, 1]
-    assert first.header.seed == 3 and first.header.tokenizer == "PreTrainedTokenizerFast"
+    assert first.header.seed == 3 and first.header.model == "text" and first.header.tokenizer == "PreTrainedTokenizerFast"
     assert len(first.lines) == 3 and all(len(top) == 5 for line in first.lines for top in line.top)
     assert first.header.vocabulary == rnd1lib.load_model(with_text).tokenizer.vocabulary_sha256
     again = rnd1("infill", with_text, *TEXTS[:2], "--seed", 3, "--json")
