@@ -47,11 +47,20 @@ def predict(
     documents_BL = None if padding_BL is None else padding_BL.long()
     if not guidance or given_BL is None:
         return model.logits(ids_BL, rows_BL=rows_BL, documents_BL=documents_BL)
-    forgotten_BL = given_BL & (positions_L >= model.shift)
-    without_BL = ids_BL.masked_fill(forgotten_BL, model.mask_token_id)
+    twins_TL = with_twins(model, ids_BL, given_BL)
     twice = None if documents_BL is None else documents_BL.repeat(2, 1)
-    both = model.logits(torch.cat([ids_BL, without_BL]), rows_BL=rows_BL.repeat(2, 1), documents_BL=twice)
-    conditional_NV, unconditional_NV = both.float().chunk(2)
+    return guided(model.logits(twins_TL, rows_BL=rows_BL.repeat(2, 1), documents_BL=twice), guidance)
+
+
+def with_twins(model: Denoiser, ids_BL: Tensor, given_BL: Tensor) -> Tensor:
+    """[2B, L]: the canvases, and then each without what it was given, save the first token under shift 1."""
+    forgotten_BL = given_BL & (torch.arange(ids_BL.shape[1], device=ids_BL.device) >= model.shift)
+    return torch.cat([ids_BL, ids_BL.masked_fill(forgotten_BL, model.mask_token_id)])
+
+
+def guided(logits_TV: Tensor, guidance: float) -> Tensor:
+    """u + (w + 1)(c - u) of the logits c of the canvases and u of their twins, [2N, V]: float32 [N, V]."""
+    conditional_NV, unconditional_NV = logits_TV.float().chunk(2)
     return unconditional_NV + (guidance + 1) * (conditional_NV - unconditional_NV)
 
 

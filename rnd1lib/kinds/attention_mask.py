@@ -19,8 +19,9 @@ class AttentionMask(Protocol):
     """Who sees whom inside a document. The core adds that no token sees another document.
 
     Positions given to the `mask_mod` count from the start of the token's document. A mask with blocks has an attribute
-    `block_length`: blocks count from the start of the document. A class may set `doubled = True` (see `DoubledMask`) and may
-    change the model between two steps (see `StructuralMask`).
+    `block_length`: blocks count from the start of the document, and behind its own block a token sees nothing (sampling
+    relies on it to keep keys and values). A class may set `doubled = True` (see `DoubledMask`) and may change the model
+    between two steps (see `StructuralMask`).
     """
 
     def pattern(self, step: int) -> Pattern:

@@ -31,10 +31,14 @@ class Scores(Protocol):
 
 
 class Decision(NamedTuple):
-    """commit_N: bool, which of the masked positions to fill now. tokens_N: int64, with what. remask_BL: what to mask again."""
+    """commit_N: bool, which of the masked positions to fill now. tokens_N: int64, with what. remask_BL: what to mask again.
+
+    tokens_N None: with what the sampler's temperature, top_k and top_p give. A sampler that chooses positions without asking
+    the model leaves it so: the model is then asked about these positions alone, and not at all if there are none.
+    """
 
     commit_N: Tensor
-    tokens_N: Tensor
+    tokens_N: Tensor | None
     remask_BL: Tensor | None = None
 
 

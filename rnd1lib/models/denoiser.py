@@ -82,9 +82,13 @@ class DiffusionLM:
 
         Blocks count from the start of the row. Keys and values that are kept stay exact only where this is a number.
         """
-        if self.attention_mask.pattern(self.step) == "causal":
-            return 1
-        return getattr(self.attention_mask, "block_length", None)
+        match self.attention_mask.pattern(self.step):
+            case "causal":
+                return 1
+            case "custom":
+                return getattr(self.attention_mask, "block_length", None)
+            case "full":
+                return None
 
     @torch.no_grad()
     def logits(self, ids_BL: Tensor, *, rows_BL: Tensor | None = None, documents_BL: Tensor | None = None) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 from rnd1lib.diffusion.prediction import as_ids, start_token
 from rnd1lib.errors import Note, Rnd1Error, SamplingError
 from rnd1lib.kinds import Denoiser, Sampler
+from rnd1lib.sampling.cache import POLICIES, is_exact
 
 GAP = re.compile(r"\[\[(\d+)\]\]")
 LONGEST = 1 << 20  # positions of one canvas; a typo such as [[99999999999]] must not take the machine's memory
@@ -40,7 +41,7 @@ def sampler_of(sampler: str | Sampler, options: dict[str, Any], model: Denoiser)
     return component
 
 
-def check(model: Denoiser, *, guidance: float, cache: object, seed: int) -> None:
+def check(model: Denoiser, *, guidance: float, cache: str | None, seed: int) -> None:
     """The arguments that `generate` and `infill` share."""
     if model.mask_token_id is None:
         raise SamplingError("The model has no mask token, so there is nothing to fill in: load it with mask_token_id=...")
@@ -49,7 +50,18 @@ def check(model: Denoiser, *, guidance: float, cache: object, seed: int) -> None
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise SamplingError(f"seed: {seed!r} is not an integer of 0 or more.")
     if cache is not None:
-        raise SamplingError(f"cache: {cache!r} is not available: no cache is registered yet. Use cache=None.")
+        _check_cache(model, cache)
+
+
+def _check_cache(model: Denoiser, cache: str) -> None:
+    if cache not in POLICIES:
+        raise SamplingError(f"cache: {cache!r} is none of {', '.join(POLICIES)} (None: no cache).")
+    missing = [name for name in ("prefill", "extend") if not hasattr(model, name)]
+    if missing:
+        raise SamplingError(f"cache: {cache!r} needs a model that keeps keys and values, and this one has no {missing[0]}.")
+    if not is_exact(model, cache):
+        sentence = f"cache: {cache} is approximate on this model, where a token sees what stands behind it."
+        warnings.warn(sentence, Note, stacklevel=5)
 
 
 def prompt_ids(

@@ -15,8 +15,10 @@ from rnd1lib.kinds import Denoiser, Sampler
 class Canvas:
     """Rows of unequal length, left-aligned; each walks through its own blocks, so none waits for another.
 
-    ids_BL: int64, changed in place. gaps_BL: bool, masked at the start. origins: where each row's first block begins.
-    The block of a row is the one that holds its first mask, so a block ends when it is full.
+    ids_BL: int64, changed in place. gaps_BL: bool, masked at the start. origins: where each row's first block begins; on a
+    model with blocks, and a sampler without any or with the same, the model's block that holds that position is the first.
+    block_of_BL: the number of a position's block. block_B: the block in which a row stands, the one that holds its first
+    mask, so that a block ends when it is full; -1 before the first.
     """
 
     def __init__(
@@ -34,16 +36,20 @@ class Canvas:
         device = self.ids_BL.device
         self._places_L = torch.arange(self.ids_BL.shape[1], device=device)
         origins_B = torch.tensor(list(origins), dtype=torch.int64, device=device)
-        self._block_length = sampler.block_length or max(self.ids_BL.shape[1], 1)
-        self._block_of_BL = (self._places_L - origins_B[:, None]).div(self._block_length, rounding_mode="floor")
-        self._blocks_B = (-(-(self.lengths_B - origins_B) // self._block_length)).clamp(min=1)
+        of_model = getattr(model, "block_length", None) or 1
+        length = sampler.block_length or (of_model if of_model > 1 else max(self.ids_BL.shape[1], 1))
+        if length == of_model:
+            origins_B = origins_B // length * length
+        self.block_of_BL = (self._places_L - origins_B[:, None]).div(length, rounding_mode="floor")
+        self._blocks_B = (-(-(self.lengths_B - origins_B) // length)).clamp(min=1)
         self._steps = sampler.steps
         if self._steps is not None and bool((self._blocks_B > self._steps).any()):
+            whose = " (the model's)" if length == of_model else ""
             raise SamplingError(
-                f"steps: {self._steps} are too few for {int(self._blocks_B.max())} blocks of {self._block_length}: "
+                f"steps: {self._steps} are too few for {int(self._blocks_B.max())} blocks of {length}{whose}: "
                 "each block needs a step."
             )
-        self._block_B = torch.full_like(self.lengths_B, -1)
+        self.block_B = torch.full_like(self.lengths_B, -1)
         self.step_B = torch.zeros_like(self.lengths_B)
         self.masked_at_start_B = torch.zeros_like(self.lengths_B)
         self.masked_BL = torch.zeros_like(self.gaps_BL)
@@ -53,11 +59,11 @@ class Canvas:
         """[B] steps of each row's block: an even split of all steps, or one for each token."""
         if self._steps is None:
             return self.masked_at_start_B
-        return self._steps // self._blocks_B + (self._block_B < self._steps % self._blocks_B)
+        return self._steps // self._blocks_B + (self.block_B < self._steps % self._blocks_B)
 
     def current_blocks(self) -> Tensor:
         """[B, L] bool: the generated positions of the block in which each row stands."""
-        return self.gaps_BL & (self._block_of_BL == self._block_B[:, None])
+        return self.gaps_BL & (self.block_of_BL == self.block_B[:, None])
 
     def settle(self) -> bool:
         """Closes rows that are done, moves rows whose block is full to their next one; False when nothing is left to do.
@@ -69,8 +75,8 @@ class Canvas:
         masked_BL = (self.ids_BL == self.model.mask_token_id) & self.gaps_BL
         open_B = (masked_BL & (self._places_L < self._ends()[:, None])).any(1)
         first_B1 = masked_BL.int().argmax(1, keepdim=True)
-        entering_B = open_B & (self._block_of_BL.gather(1, first_B1)[:, 0] != self._block_B)
-        self._block_B = torch.where(entering_B, self._block_of_BL.gather(1, first_B1)[:, 0], self._block_B)
+        entering_B = open_B & (self.block_of_BL.gather(1, first_B1)[:, 0] != self.block_B)
+        self.block_B = torch.where(entering_B, self.block_of_BL.gather(1, first_B1)[:, 0], self.block_B)
         self.masked_BL = masked_BL & self.current_blocks() & open_B[:, None]
         self.step_B = torch.where(entering_B, 0, self.step_B)
         self.masked_at_start_B = torch.where(entering_B, self.masked_BL.sum(1), self.masked_at_start_B)

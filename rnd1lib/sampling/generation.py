@@ -12,6 +12,7 @@ import torch
 
 from rnd1lib.kinds import Denoiser, Sampler
 from rnd1lib.sampling.arguments import canvas_ids, check, prompt_ids, sampler_of
+from rnd1lib.sampling.cache import is_exact
 from rnd1lib.sampling.canvas import Canvas
 from rnd1lib.sampling.loop import fill
 from rnd1lib.views import Given, Header, Observer, Piece, Recorder, Step, Trace
@@ -25,8 +26,9 @@ class Generation:
     """What sampling gave.
 
     sequences: ids, prompt and answer, nothing behind the end-of-text. texts: the same decoded, without the end-of-text; the
-    ids as text where the model has no tokenizer. steps: one a forward pass. forward_calls: how often the model was asked;
-    token_forwards: how many tokens went through it, guidance's included. header: what was asked for; piece: a token's text.
+    ids as text where the model has no tokenizer. steps: one a forward pass. forward_calls: how many passes. token_forwards:
+    how many tokens were run through the network in them, guidance's twins included, padding not. header: what was asked for;
+    piece: a token's text.
     """
 
     sequences: list[list[int]]
@@ -129,13 +131,19 @@ def _filled(canvas: Canvas, asked: _Asked, lengths: Sequence[int]) -> Generation
     header = _header(canvas, asked, piece)
     tell(asked.on_step, "begin", header, piece)
     try:
-        steps, calls, tokens = fill(
-            canvas, asked.sampler, guidance=asked.guidance, seed=asked.seed, numbers=asked.numbers, on_step=asked.on_step
+        steps, tokens = fill(
+            canvas,
+            asked.sampler,
+            guidance=asked.guidance,
+            cache=asked.cache,
+            seed=asked.seed,
+            numbers=asked.numbers,
+            on_step=asked.on_step,
         )
     finally:
         tell(asked.on_step, "end")
     sequences = [text[:length] for text, length in zip(canvas.texts(), lengths, strict=True)]
-    return Generation(sequences, _texts(model, sequences), steps, calls, tokens, header, piece)
+    return Generation(sequences, _texts(model, sequences), steps, len(steps), tokens, header, piece)
 
 
 def _header(canvas: Canvas, asked: _Asked, piece: Piece) -> Header:
@@ -152,7 +160,7 @@ def _header(canvas: Canvas, asked: _Asked, piece: Piece) -> Header:
         seed=asked.seed,
         guidance=float(asked.guidance),
         cache=asked.cache,
-        exact=True,
+        exact=is_exact(model, asked.cache),
         shift=model.shift,
         mask_token_id=model.mask_token_id,
         end_token_id=canvas.end_token_id,

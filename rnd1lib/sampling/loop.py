@@ -9,6 +9,7 @@ import torch
 
 from rnd1lib.errors import SamplingError
 from rnd1lib.kinds import Decision, Sampler, View
+from rnd1lib.sampling.cache import reader
 from rnd1lib.sampling.canvas import Canvas
 from rnd1lib.sampling.record import Record
 from rnd1lib.sampling.view import Forward, StepView, views
@@ -16,10 +17,9 @@ from rnd1lib.views import Observer, Step
 
 
 class Filled(NamedTuple):
-    """What was done: a step a forward pass, the passes, and the tokens run through the network in them, twins too."""
+    """What was done: a step a forward pass, and the tokens run through the network in them, twins too."""
 
     steps: list[Step]
-    forward_calls: int
     token_forwards: int
 
 
@@ -28,6 +28,7 @@ def fill(
     sampler: Sampler,
     *,
     guidance: float,
+    cache: str | None,
     seed: int,
     numbers: Sequence[int],
     on_step: Observer | None = None,
@@ -39,30 +40,47 @@ def fill(
     steps: list[Step] = []
     numbers_B = torch.tensor(list(numbers), dtype=torch.int64, device=canvas.ids_BL.device)
     record = Record(canvas, numbers_B, details=bool(getattr(on_step, "details", False)))
-    calls = tokens = 0
+    asking = reader(canvas, cache, guidance)
     while canvas.settle():
-        forward = Forward(canvas, guidance)
-        for view in views(forward, seed=seed, numbers=numbers_B):
-            _commit(canvas, view, sampler.decide(cast(View, view)), record)
+        forward = Forward(canvas, asking)
+        seen = views(forward, seed=seed, numbers=numbers_B)
+        decisions = [_decide(sampler, view) for view in seen]
+        for view, decision in zip(seen, decisions, strict=True):
+            _commit(canvas, view, sampler, decision, record)
         canvas.step_B += forward.open_B
-        calls, tokens = calls + len(forward.logits), tokens + forward.tokens
         if forward.logits:
             steps.append(record.step(len(steps)))
             if on_step is not None:
                 on_step(steps[-1])
-    return Filled(steps, calls, tokens)
+    return Filled(steps, int(asking.tokens))
 
 
-def _commit(canvas: Canvas, view: StepView, decision: Decision, record: Record) -> None:
+def _decide(sampler: Sampler, view: StepView) -> Decision:
+    """What the sampler says; all that is left at the last step of a block."""
+    decision = sampler.decide(cast(View, view))
     commit_N = decision.commit_N | (view.step + 1 == view.steps)
-    tokens_N = decision.tokens_N[commit_N]
-    if bool((tokens_N == canvas.model.mask_token_id).any()):
-        raise SamplingError(
-            f"The sampler committed the mask token {canvas.model.mask_token_id} at step {view.step}: it is no word."
-        )
+    if decision.tokens_N is None:
+        view.choose(commit_N)
+    return decision._replace(commit_N=commit_N)
+
+
+def _commit(canvas: Canvas, view: StepView, sampler: Sampler, decision: Decision, record: Record) -> None:
+    tokens_C, mask_token_id = _tokens(view, sampler, decision), canvas.model.mask_token_id
+    if bool((tokens_C == mask_token_id).any()):
+        raise SamplingError(f"The sampler committed the mask token {mask_token_id} at step {view.step}: it is no word.")
+    commit_N = decision.commit_N
     record.commits(view, commit_N)
     places = view.rows_B[view.sequence_N[commit_N]], view.position_N[commit_N]
     if decision.remask_BL is not None:
         again_BL = decision.remask_BL & view.generated_BL
-        canvas.ids_BL[view.rows_B] = view.ids_BL.masked_fill(again_BL, canvas.model.mask_token_id)
-    canvas.ids_BL[places] = tokens_N
+        canvas.ids_BL[view.rows_B] = view.ids_BL.masked_fill(again_BL, mask_token_id)
+    canvas.ids_BL[places] = tokens_C
+
+
+def _tokens(view: StepView, sampler: Sampler, decision: Decision) -> torch.Tensor:
+    """[C] what is committed: the sampler's tokens, or the model's at the positions that were chosen, if there are any."""
+    if decision.tokens_N is not None:
+        return decision.tokens_N[decision.commit_N]
+    if not bool(decision.commit_N.any()):
+        return view.position_N[:0]
+    return view.scores(sampler.temperature, sampler.top_k, sampler.top_p, where="chosen").token

@@ -8,42 +8,40 @@ import torch
 from torch import Tensor
 
 from rnd1lib.diffusion import hash_uniform, mask_probability
-from rnd1lib.diffusion.prediction import predict
 from rnd1lib.sampling.canvas import Canvas
 from rnd1lib.sampling.law import Law
+from rnd1lib.sampling.reading import Reader
 from rnd1lib.sampling.scores import LazyScores
 
-Where = Literal["masked", "generated"]
+Where = Literal["masked", "generated", "chosen"]
 
 
 class Forward:
-    """The model's logits for every row that is still open, computed when they are first read. tokens: run for them."""
+    """The model's logits for the rows that are still open, computed when they are first read.
 
-    def __init__(self, canvas: Canvas, guidance: float) -> None:
-        self.canvas, self.guidance = canvas, guidance
+    chosen_BL: masked positions that samplers chose without asking the model.
+    """
+
+    def __init__(self, canvas: Canvas, reader: Reader) -> None:
+        self.canvas, self._reader = canvas, reader
         self.open_B = canvas.masked_BL.any(1)
+        self.chosen_BL = torch.zeros_like(canvas.masked_BL)
         self.logits: dict[Where, Tensor] = {}
-        self.tokens = 0
 
     def asked(self, where: Where) -> Tensor:
         """[B, L] bool: the positions of open rows that `where` names."""
-        canvas = self.canvas
-        return canvas.masked_BL if where == "masked" else canvas.current_blocks() & self.open_B[:, None]
+        match where:
+            case "masked":
+                return self.canvas.masked_BL
+            case "generated":
+                return self.canvas.current_blocks() & self.open_B[:, None]
+            case "chosen":
+                return self.chosen_BL
 
     def read(self, where: Where) -> Tensor:
         """Logits [N, V] of those positions, row by row."""
         if where not in self.logits:
-            canvas, rows_A = self.canvas, self.open_B.nonzero()[:, 0]
-            width = int(canvas.lengths_B[rows_A].max())
-            self.tokens += len(rows_A) * width * (2 if self.guidance else 1)
-            self.logits[where] = predict(
-                canvas.model,
-                canvas.ids_BL[rows_A, :width],
-                self.asked(where)[rows_A, :width],
-                lengths_B=canvas.lengths_B[rows_A],
-                given_BL=~canvas.gaps_BL[rows_A, :width],
-                guidance=self.guidance,
-            )
+            self.logits[where] = self._reader.read(self.asked(where), self.open_B)
         return self.logits[where]
 
 
@@ -83,7 +81,7 @@ class StepView:
     def scores(
         self, temperature: float, top_k: int | None = None, top_p: float | None = None, where: Where = "masked"
     ) -> LazyScores:
-        """Scores of the masked positions, or of every generated one of the current blocks."""
+        """Scores of the masked positions, of every generated one of the current blocks, or of those that were chosen."""
         law = Law(temperature, top_k, top_p)
         if (law, where) not in self.scored:
             asked_BL, logits_NV = self._forward.asked(where), self._forward.read(where)
@@ -94,24 +92,30 @@ class StepView:
             self.scored[law, where] = LazyScores(logits_NV, mask_token_id, law, lambda: self._uniform("token", *places))
         return self.scored[law, where]
 
+    def choose(self, commit_N: Tensor) -> None:
+        """Asks the model, when it is asked, about these masked positions alone."""
+        self._forward.chosen_BL[self.rows_B[self.sequence_N[commit_N]], self.position_N[commit_N]] = True
+
     def log_prob(self) -> Tensor:
         """[N] log-probability of the first scores' tokens at the masked positions, for observers; 0 if none were asked for."""
+        log_prob_N = torch.zeros(self.sequence_N.shape, device=self.ids_BL.device)
         if not self.scored:
-            return torch.zeros(self.sequence_N.shape, device=self.ids_BL.device)
-        (_, where), scores = next(iter(self.scored.items()))
-        if where == "masked":
-            return scores.log_prob
-        return scores.log_prob[self._forward.canvas.masked_BL[self.rows_B][self.generated_BL]]
+            return log_prob_N
+        scores, asked_N, masked_M = self._first_scores()
+        return log_prob_N.masked_scatter(asked_N, scores.log_prob[masked_M])
 
     def plain(self, commit_N: Tensor) -> LazyScores | None:
         """Scores of temperature 1, nothing filtered, of some masked positions; None if the sampler asked for no scores."""
         if not self.scored:
             return None
+        scores, asked_N, masked_M = self._first_scores()
+        return scores.plain(masked_M.masked_scatter(masked_M, commit_N[asked_N]))
+
+    def _first_scores(self) -> tuple[LazyScores, Tensor, Tensor]:
+        """The first scores that were asked for, which of the N masked positions they are of, and which of theirs are masked."""
         (_, where), scores = next(iter(self.scored.items()))
-        if where == "masked":
-            return scores.plain(commit_N)
-        masked_G = self._forward.canvas.masked_BL[self.rows_B][self.generated_BL]
-        return scores.plain(masked_G.masked_scatter(masked_G, commit_N))
+        asked_BL, masked_BL = (self._forward.asked(name)[self.rows_B] for name in (where, "masked"))
+        return scores, asked_BL[masked_BL], masked_BL[asked_BL]
 
 
 def views(forward: Forward, *, seed: int, numbers: Tensor) -> list[StepView]:

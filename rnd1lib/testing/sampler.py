@@ -100,16 +100,19 @@ def forward_calls_are_at_most_the_steps(sampler: Sampler) -> None:
 
 @promise
 def a_decision_is_about_masked_positions(sampler: Sampler) -> None:
-    """commit_N bool and tokens_N int64, one a masked position; remask_BL bool [B, L]; the view stays as it was."""
+    """commit_N bool and tokens_N int64 (or None), one a masked position; remask_BL bool [B, L]; the view stays as it was."""
     watched = Watched(sampler)
     infill(Table(), CANVASES, sampler=watched)
     for view, (commit_N, tokens_N, remask_BL) in watched.decisions:
-        told = (commit_N.dtype, tuple(commit_N.shape), tokens_N.dtype, tuple(tokens_N.shape))
         shape = (len(view.sequence_N),)
-        demand(told == (torch.bool, shape, torch.int64, shape), f"commit_N and tokens_N are {told}; {shape[0]} are masked.")
+        told = (commit_N.dtype, tuple(commit_N.shape))
+        demand(told == (torch.bool, shape), f"commit_N is {told}; {shape[0]} are masked.")
+        if tokens_N is not None:
+            told = (tokens_N.dtype, tuple(tokens_N.shape))
+            demand(told == (torch.int64, shape), f"tokens_N is {told}; {shape[0]} are masked.")
+            demand(((tokens_N >= 0) & (tokens_N < VOCABULARY))[commit_N].all(), "a token outside the vocabulary.")
         masked = (view.ids_BL == MASK)[view.sequence_N, view.position_N]
         demand(masked.all(), "the view asks for positions that are not masked.")
-        demand((tokens_N[commit_N] < VOCABULARY).all() and (tokens_N[commit_N] >= 0).all(), "a token outside the vocabulary.")
         if remask_BL is not None:
             demand(remask_BL.dtype == torch.bool and remask_BL.shape == view.ids_BL.shape, f"remask_BL is {remask_BL.dtype}.")
 

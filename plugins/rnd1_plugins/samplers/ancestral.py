@@ -22,7 +22,4 @@ class Ancestral(SamplerOptions):
 
     def decide(self, view: View) -> Decision:
         """Commits where the draw says so."""
-        commit_N = view.uniform("commit") >= view.stay_B[view.sequence_N]
-        if not bool(commit_N.any()):
-            return Decision(commit_N, view.position_N)
-        return Decision(commit_N, view.scores(self.temperature, self.top_k, self.top_p).token)
+        return Decision(view.uniform("commit") >= view.stay_B[view.sequence_N], None)

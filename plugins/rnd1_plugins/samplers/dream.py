@@ -44,10 +44,7 @@ class Dream(SamplerOptions):
     def decide(self, view: View) -> Decision:
         """Commits this step's share."""
         if self.alg == "origin":
-            commit_N = view.uniform("commit") < self._rate(view).to(view.position_N.device)
-            if not bool(commit_N.any()):
-                return Decision(commit_N, view.position_N)
-            return Decision(commit_N, view.scores(self.temperature, self.top_k, self.top_p).token)
+            return Decision(view.uniform("commit") < self._rate(view).to(view.position_N.device), None)
         quota_N = self._quota(view)[view.sequence_N]
         if not bool((quota_N > 0).any()):
             return Decision(quota_N > 0, view.position_N)

@@ -15,8 +15,8 @@ class LeftToRight(SamplerOptions):
     """Commits the leftmost masks, one a step unless `steps` says fewer steps.
 
     With a causal model of shift 1 and one token a step this is autoregressive decoding exactly: the row on the left of a
-    mask has seen all before it and nothing else. Any other model fills the same places in the same order, with the masks on
-    their right in view.
+    mask has seen all before it and nothing else; with `cache="block"` each token is run once. Any other model fills the same
+    places in the same order, with the masks on their right in view.
     """
 
     parity: None = None
@@ -24,7 +24,4 @@ class LeftToRight(SamplerOptions):
 
     def decide(self, view: View) -> Decision:
         """Commits the leftmost share."""
-        commit_N = ranks(-view.position_N, view.sequence_N) < even_quota(view)[view.sequence_N]
-        if not bool(commit_N.any()):
-            return Decision(commit_N, view.position_N)
-        return Decision(commit_N, view.scores(self.temperature, self.top_k, self.top_p).token)
+        return Decision(ranks(-view.position_N, view.sequence_N) < even_quota(view)[view.sequence_N], None)

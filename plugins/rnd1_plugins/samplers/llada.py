@@ -32,20 +32,14 @@ class Llada(SamplerOptions):
     def decide(self, view: View) -> Decision:
         """Commits this step's share."""
         if self.remasking == "random" and self.parity is None:
-            commit_N = view.uniform("commit") >= view.stay_B[view.sequence_N]
-            return Decision(commit_N, self._tokens(view, commit_N))
+            return Decision(view.uniform("commit") >= view.stay_B[view.sequence_N], None)
         quota_N = self._quota(view)[view.sequence_N]
         if self.remasking == "random":
-            commit_N = ranks(view.uniform("commit"), view.sequence_N) < quota_N
-            return Decision(commit_N, self._tokens(view, commit_N))
+            return Decision(ranks(view.uniform("commit"), view.sequence_N) < quota_N, None)
         if not bool((quota_N > 0).any()):
             return Decision(quota_N > 0, view.position_N)
         scores = view.scores(self.temperature, self.top_k, self.top_p)
         return Decision(ranks(scores.plain_log_prob, view.sequence_N) < quota_N, scores.token)
-
-    def _tokens(self, view: View, commit_N: Tensor) -> Tensor:
-        """Tokens, if any is needed: a step that commits nothing asks the model nothing."""
-        return view.scores(self.temperature, self.top_k, self.top_p).token if bool(commit_N.any()) else view.position_N
 
     def _quota(self, view: View) -> Tensor:
         """[B] positions to commit at this step."""
