@@ -54,7 +54,8 @@ def predict(
 
 def with_twins(model: Denoiser, ids_BL: Tensor, given_BL: Tensor) -> Tensor:
     """[2B, L]: the canvases, and then each without what it was given, save the first token under shift 1."""
-    forgotten_BL = given_BL & (torch.arange(ids_BL.shape[1], device=ids_BL.device) >= model.shift)
+    positions_L = torch.arange(ids_BL.shape[1], device=ids_BL.device)
+    forgotten_BL = given_BL & (positions_L >= model.shift)
     return torch.cat([ids_BL, ids_BL.masked_fill(forgotten_BL, model.mask_token_id)])
 
 
