@@ -31,3 +31,10 @@ def test_rows_are_whole_when_nothing_of_them_is_masked(TableModel):
 
 def test_without_a_terminal_nothing_is_drawn(TableModel):
     assert shown(TableModel, terminal=False) == ("", [0, 2, 2, 3])
+
+
+def test_what_is_printed_meanwhile_goes_to_stdout_where_that_is_no_terminal(capsys):
+    stream = io.StringIO()
+    with ProgressView(1, 63, console=Console(file=stream, force_terminal=True)):
+        print("an answer")
+    assert capsys.readouterr().out == "an answer\n" and "answer" not in stream.getvalue()
