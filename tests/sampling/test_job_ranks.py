@@ -26,7 +26,7 @@ def alone(TableModel):
 
 
 def ids(outcome):
-    return [row for _, row, _, _ in outcome["answers"]]
+    return [row for _, row, *_ in outcome["answers"]]
 
 
 @pytest.mark.parametrize(("job", "count"), [("all", 5), ("fewer than ranks", 1), ("none", 0)])
