@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import torch
 import torch.distributed as dist
 from rnd1_plugins.attention_masks.bidirectional import Bidirectional
+from rnd1_plugins.models.llada_moe import LladaMoe
 from rnd1_plugins.models.qwen2 import Qwen2
 from rnd1_plugins.models.qwen3 import Qwen3
 from rnd1_plugins.models.qwen3_moe import Qwen3Moe
@@ -121,6 +122,7 @@ if __name__ == "__main__":
     compare(Qwen3Moe(), 1, Path(sys.argv[1]) / "moe")
     compare(Qwen3(), 1, Path(sys.argv[1]) / "dense")
     compare(Qwen2(), 1, Path(sys.argv[1]) / "biased")
+    compare(LladaMoe(), 2, Path(sys.argv[1]) / "unscaled")
     if dist.get_rank() == 0:
         print("sharded and whole agree")
     dist.destroy_process_group()

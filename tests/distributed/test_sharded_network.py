@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 from processes import run_two_ranks
+from rnd1_plugins.models.llada_moe import LladaMoe
 from rnd1_plugins.models.qwen2 import Qwen2
 from rnd1_plugins.models.qwen3 import Qwen3
 from rnd1_plugins.models.qwen3_moe import Qwen3Moe
@@ -19,7 +20,7 @@ SCRIPT = Path(__file__).parent / "sharded_network.py"
 def test_two_ranks_hold_score_and_give_back_what_one_does(tmp_path):
     """FSDP2 with expert parallel 2, FSDP2 alone, a tied head, biases; unequal rows, none on a rank; a frozen table."""
     facts = Facts(shift=1, mask_token_id=4000, attention_mask={"use": "bidirectional"})
-    for name, component in (("moe", Qwen3Moe()), ("dense", Qwen3()), ("biased", Qwen2())):
+    for name, component in (("moe", Qwen3Moe()), ("dense", Qwen3()), ("biased", Qwen2()), ("unscaled", LladaMoe())):
         config = component.flavors["tiny"]
         with torch.device("meta"):
             network = component.spec(config, Build(mask_token_id=4000, seed=1, sequence_length=64)).model.build()
