@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from rnd1lib.errors import ModelError
 from rnd1lib.kinds.model import experts_of
@@ -88,6 +88,18 @@ def rope(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"rope_type": merged.get("type", "default"), **merged}
 
 
+def with_positions(config: Mapping[str, Any], count: int, rope_theta: float | None) -> dict[str, Any]:
+    """The config of a network for at least `count` positions, with another RoPE base if one is given."""
+    changed, known = dict(config), config.get("max_position_embeddings")
+    if _is_size(known):
+        changed["max_position_embeddings"] = max(count, known)
+    if rope_theta is not None:
+        changed["rope_theta"] = rope_theta
+        if config.get("rope_parameters"):
+            changed["rope_parameters"] = {**config["rope_parameters"], "rope_theta": rope_theta}
+    return changed
+
+
 SIZES = (
     "vocab_size",
     "hidden_size",
@@ -127,7 +139,7 @@ def _missing(config: Mapping[str, Any]) -> list[str]:
     return [f"{key}: {config.get(key)!r} is no positive whole number." for key in needed if not _is_size(config.get(key))]
 
 
-def _is_size(value: Any) -> bool:
+def _is_size(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 

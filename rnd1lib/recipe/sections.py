@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ from rnd1lib.recipe.arithmetic import share
 from rnd1lib.recipe.train_section import Faults
 
 CORE_KEYS = {
-    "model": ("flavor", "init", "tokenizer", "mask_token_id", "mask_row"),
+    "model": ("flavor", "init", "tokenizer", "mask_token_id", "mask_row", "rope_theta"),
     "data": ("on_error",),
     "evaluators": ("every",),
     "callbacks": ("every",),
@@ -34,6 +35,8 @@ class ModelSection:
     """null: what the tokenizer or `init` says."""
     mask_row: Literal["mean", "zero", "keep"] = "mean"
     """What the mask token's embedding starts from."""
+    rope_theta: float | None = None
+    """RoPE's base, where longer rows ask for a larger one; null: what `init` or the flavor says."""
     options: dict[str, Any] = field(default_factory=dict)
 
     def faults(self) -> Faults:
@@ -46,6 +49,8 @@ class ModelSection:
             yield "flavor", "flavor: missing. Name a size, or give `init` a folder that says it."
         if self.mask_token_id is not None and self.mask_token_id < 0:
             yield "mask_token_id", f"mask_token_id: {self.mask_token_id} is no token id."
+        if self.rope_theta is not None and not 1 < self.rope_theta < math.inf:
+            yield "rope_theta", f"rope_theta: {self.rope_theta} is no base above 1."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import torch
 from titan_runs import losses
 
 import rnd1lib
@@ -21,3 +22,11 @@ def test_the_loss_of_a_tiny_network_falls(run, model, objective, tmp_path):
     init = f"model={{use: {model}, flavor: null, init: '{folder}', tokenizer: null}}"
     again = run(init, objective, "train.steps=1", f"run.folder={tmp_path}/again")
     assert losses(again)[1] < loss[1] - 0.5
+
+
+def test_longer_rows_and_another_rope_base_become_the_models_own(run):
+    longer = ["train.steps=1", "train.sequence_length=1024", "train.batch_tokens=2048", "train.streams=2"]
+    model = run("model.use=llama", "model.rope_theta=3.0e5", *longer).model()
+    assert (model.config["rope_theta"], model.config["max_position_embeddings"]) == (3e5, 1024)
+    assert model.network.layers["0"].attention.rope.config.theta == 3e5
+    assert model.logits(torch.zeros(1, 1024, dtype=torch.long)).shape == (1, 1024, 4096)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +14,7 @@ from rnd1lib.data import check_not_empty
 from rnd1lib.errors import RecipeError
 from rnd1lib.kinds import Build, StructuralMask
 from rnd1lib.kinds.model import experts_of
+from rnd1lib.models.dimensions import with_positions
 from rnd1lib.models.facts import read_facts
 from rnd1lib.models.folder import FACTS, locate, open_folder, read_config
 from rnd1lib.models.run_folder import RunFolder, is_run_folder
@@ -71,12 +73,16 @@ def plan_run(recipe: Recipe, ranks: int) -> Plan:
 
 
 def starting_point(recipe: Recipe) -> Start:
-    """The network's config: of the folder `init`, which must agree with `flavor` where both are given, or of the flavor."""
+    """The network's config: of the folder `init`, which must agree with `flavor` where both are given, or of the flavor.
+
+    In either the recipe's RoPE base, if it names one, and positions for the recipe's rows.
+    """
     model, component = recipe.model, recipe.components.model
+    positioned = partial(with_positions, count=recipe.train.sequence_length, rope_theta=model.rope_theta)
     flavor = dict(component.flavors[model.flavor]) if model.flavor else None
     if model.init is None:
         assert flavor is not None
-        return Start(flavor)
+        return Start(positioned(flavor))
     folder = RunFolder(Path(model.init)).model if is_run_folder(model.init) else locate(model.init)
     config = read_config(folder)
     if config.get("model_type") not in component.model_types:
@@ -90,7 +96,7 @@ def starting_point(recipe: Recipe) -> Start:
         raise RecipeError(f"model.init: {model.init} is of another size than flavor '{model.flavor}': {sizes}.")
     facts = read_facts(folder, config)
     diffuses = (folder / FACTS).is_file() or facts.mask_token_id is not None
-    return Start(config, model.init, folder, facts if diffuses else None)
+    return Start(positioned(config), model.init, folder, facts if diffuses else None)
 
 
 def claims(recipe: Recipe, config: Mapping[str, Any]) -> list[Claim]:
