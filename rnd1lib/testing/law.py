@@ -12,7 +12,7 @@ from rnd1lib.sampling.generation import infill
 from rnd1lib.testing.chance import demand_law
 from rnd1lib.testing.denoiser import Given, Table, table
 from rnd1lib.testing.examples import MASK, VOCABULARY, WORDS
-from rnd1lib.testing.promise import demand, promise
+from rnd1lib.testing.promise import demand, promise, promise_where
 
 DRAWS = 1024
 GUIDANCE = 0.7
@@ -80,6 +80,35 @@ def top_p_keeps_the_smallest_set_that_holds_it(sampler: Sampler) -> None:
 def top_p_counts_after_top_k(sampler: Sampler) -> None:
     """Temperature, then top_k, then top_p of what is left: of the three best, 0.83 in all, 0.8 of it is two tokens."""
     demand_law(drawn(sampler, temperature=1.0, top_k=3, top_p=0.8), law({1, 3}), "top_k 3, top_p 0.8")
+
+
+@promise
+def words_of_one_step_are_drawn_independently(sampler: Sampler) -> None:
+    """Two gaps that are filled in one step: p(a, b) = p(a) p(b), chi-square over 1 024 draws of the three best words."""
+    options: dict[str, Any] = {"temperature": 1.0, "top_k": 3, "top_p": None, "steps": 1, "block_length": None, "seed": 5}
+    model = Given(known_logits().expand(3, -1))
+    pairs = torch.tensor(infill(model, [[0, MASK, MASK]] * DRAWS, sampler=sampler, **options).sequences)[:, 1:]
+    seen_VV = (pairs[:, 0] * VOCABULARY + pairs[:, 1]).bincount(minlength=VOCABULARY**2)
+    alone_V = law({1, 3, 4}) / DRAWS
+    demand_law(seen_VV, (alone_V[:, None] * alone_V).flatten() * DRAWS, "two gaps in one step")
+
+
+def by_its_own_rule(sampler: Sampler) -> bool:
+    """A sampler that copies no peer."""
+    return sampler.parity is None
+
+
+@promise_where(by_its_own_rule)
+def a_temperature_near_0_is_temperature_0(sampler: Sampler) -> None:
+    """The draws become the best words, and the order of the positions does not fall apart: every canvas on the way is the same.
+    An order by tempered scores would, since these are all alike near 0. Not asked of a sampler with `parity`."""
+    cold, still = (
+        infill(Table(), [[4, *[MASK] * 9], [3, MASK, 5, MASK, MASK]], sampler=sampler, temperature=temperature).steps
+        for temperature in (1e-6, 0.0)
+    )
+    for one, other in zip(cold, still, strict=True):
+        seen = f"step {one.number}: {one.ids_BL.tolist()} at temperature 1e-6, {other.ids_BL.tolist()} at 0."
+        demand(torch.equal(one.ids_BL, other.ids_BL), seen)
 
 
 @promise

@@ -1,0 +1,63 @@
+"""`left_to_right` on a causal model of shift 1 is greedy autoregressive decoding: transformers' own, token for token."""
+
+import pytest
+import torch
+from rnd1_plugins.samplers.left_to_right import LeftToRight
+
+import rnd1lib
+from rnd1lib.sampling.generation import generate
+
+PROMPTS = [[5, 6, 7, 8, 9, 10, 11, 12, 13], [40], [60, 61, 62, 63], [300, 1]]
+MASK, PAD, NEW = 315, 316, 14
+
+
+def tied(folder):
+    """A Qwen3 whose head is its embedding; the goldens here have none."""
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    torch.manual_seed(3)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "head_dim": 16}
+    config = Qwen3Config(vocab_size=320, num_key_value_heads=1, tie_word_embeddings=True, initializer_range=0.3, **sizes)
+    config.pad_token_id, config.eos_token_id = PAD, 317
+    Qwen3ForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module", params=["qwen3", "qwen3_tied", "qwen3_moe"])
+def pair(request, goldens, tmp_path_factory):
+    """The same folder read by transformers and by us."""
+    from transformers import AutoModelForCausalLM
+
+    own = request.param == "qwen3_tied"
+    folder = tied(tmp_path_factory.mktemp("tied")) if own else goldens / "hf" / request.param
+    theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    return theirs, rnd1lib.load_model(folder, mask_token_id=MASK)
+
+
+def greedy(theirs, prompts, end):
+    """transformers' answers, each prompt by itself, the mask token ruled out as it is here."""
+    options = {"do_sample": False, "max_new_tokens": NEW, "pad_token_id": PAD, "eos_token_id": end, "suppress_tokens": [MASK]}
+    return [theirs.generate(torch.tensor([p]), attention_mask=torch.ones(1, len(p)), **options)[0].tolist() for p in prompts]
+
+
+@pytest.mark.goldens
+@pytest.mark.parametrize("cache", [None])
+def test_a_batch_of_unequal_prompts_is_decoded_as_transformers_decodes_each(pair, cache):
+    theirs, ours = pair
+    done = generate(ours, PROMPTS, sampler=LeftToRight(), max_new_tokens=NEW, cache=cache)
+    assert done.sequences == greedy(theirs, PROMPTS, 317)
+    assert done.forward_calls == NEW
+    assert len({token for row in done.sequences for token in row[9:]}) > 5
+    if cache:
+        assert done.token_forwards < sum(map(len, PROMPTS)) + 3 * NEW * len(PROMPTS)
+
+
+@pytest.mark.goldens
+def test_both_stop_at_the_same_end_of_text(pair):
+    theirs, ours = pair
+    end = greedy(theirs, PROMPTS[:1], 317)[0][len(PROMPTS[0]) + 4]
+    before, ours.eos_token_id = ours.eos_token_id, end
+    done = generate(ours, PROMPTS, sampler=LeftToRight(), max_new_tokens=NEW)
+    ours.eos_token_id = before
+    assert done.sequences == greedy(theirs, PROMPTS, end)
+    assert len(done.sequences[0]) < len(PROMPTS[0]) + NEW
