@@ -1,4 +1,4 @@
-"""Tiny model folders of 320 ids: without a tokenizer, with one, and with one that has a chat template."""
+"""Tiny model folders of 320 ids, without a tokenizer, with one, with one that has a chat template; and a recipe over texts."""
 
 import json
 import shutil
@@ -8,6 +8,15 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "goldens" / "hf" / "qwen3"
 FACTS = {"shift": 1, "mask_token_id": 315, "attention_mask": {"use": "bidirectional"}}
+RECIPE = """
+extends: tiny/dense
+model: {tokenizer: {train: 400}}
+data: {use: text, path: "%s/*.txt"}
+train: {steps: 2, batch_tokens: 512, sequence_length: 64, streams: 4}
+evaluators: null
+callbacks: null
+run: {folder: "%s/run"}
+"""
 CHATML = (
     "{%- for message in messages %}\n"
     "    {{- '<|im_start|>' + message['role'] + '\\n' + message.content | trim + '<|im_end|>\\n' }}\n"
@@ -54,3 +63,14 @@ def with_chat(with_text, tmp_path_factory):
     tokenizer.save(path)
     (path / "chat_template.jinja").write_text(CHATML)
     return str(path)
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """A dozen texts and an empty one."""
+    for number in range(12):
+        text = f"[bold]Text {number}[/bold] says that {number} and {number} make {2 * number}. "
+        (tmp_path / f"{number:02}.txt").write_text(text * 9)
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "recipe.yaml").write_text(RECIPE % (tmp_path, tmp_path))
+    return tmp_path / "recipe.yaml"

@@ -6,24 +6,6 @@ from typer.testing import CliRunner
 from rnd1lib.cli.app import command_line
 from rnd1lib.errors import Rnd1Error
 
-RECIPE = """
-extends: tiny/dense
-model: {tokenizer: {train: 400}}
-data: {use: text, path: "%s/*.txt"}
-train: {steps: 2, batch_tokens: 512, sequence_length: 64, streams: 4}
-evaluators: null
-callbacks: null
-run: {folder: "%s/run"}
-"""
-
-
-@pytest.fixture
-def recipe(tmp_path):
-    for number in range(12):
-        (tmp_path / f"{number:02}.txt").write_text(f"[bold]Text {number}[/bold] says that {number} is {number}. " * 2)
-    (tmp_path / "recipe.yaml").write_text(RECIPE % (tmp_path, tmp_path))
-    return tmp_path / "recipe.yaml"
-
 
 def shown(recipe, *arguments):
     done = CliRunner().invoke(command_line(), ["data", "show", str(recipe), *arguments], catch_exceptions=False)

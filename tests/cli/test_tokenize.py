@@ -12,25 +12,6 @@ from rnd1lib.errors import DataError, RecipeError
 from rnd1lib.models.tokenizer import load_tokenizer
 from rnd1lib.titan.tokenization import tokenize_recipe
 
-RECIPE = """
-extends: tiny/dense
-model: {tokenizer: {train: 400}}
-data: {use: text, path: "%s/*.txt"}
-train: {steps: 2, batch_tokens: 512, sequence_length: 64, streams: 4}
-evaluators: null
-callbacks: null
-run: {folder: "%s/run"}
-"""
-
-
-@pytest.fixture
-def recipe(tmp_path):
-    for number in range(12):
-        (tmp_path / f"{number:02}.txt").write_text(f"Text {number} says that {number} and {number} make {2 * number}. " * 9)
-    (tmp_path / "empty.txt").write_text("")
-    (tmp_path / "recipe.yaml").write_text(RECIPE % (tmp_path, tmp_path))
-    return tmp_path / "recipe.yaml"
-
 
 def tokenized(recipe, *overrides):
     folder = recipe.parent / "tokens"

@@ -68,10 +68,12 @@ def test_the_page_of_recipes_has_every_key(section):
     assert not {key for key in keys - {"options"} if f"`{key}`" not in page}
 
 
-def test_the_map_of_the_training_engine_has_every_file():
-    folder = ROOT / "rnd1lib" / "titan"
-    files = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
-    assert sorted(re.findall(r"^(\w+) {2,}\S", (folder / "__init__.py").read_text(), re.MULTILINE)) == files
+@pytest.mark.parametrize("folder", ["", "preparation", "step", "optimizer", "checkpoint", "grafting"])
+def test_the_maps_of_the_training_engine_have_every_file_and_folder(folder):
+    page = ROOT / "rnd1lib" / "titan" / folder / "__init__.py"
+    files = [path.stem for path in page.parent.glob("*.py") if path != page]
+    folders = [f"{path.parent.name}/" for path in page.parent.glob("*/__init__.py")]
+    assert sorted(re.findall(r"^(\w+/?) {2,}\S", page.read_text(), re.MULTILINE)) == sorted(files + folders)
 
 
 def test_the_plugin_and_the_recipe_of_the_readme_work(tmp_path, monkeypatch):

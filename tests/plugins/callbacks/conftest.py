@@ -1,8 +1,9 @@
 import pytest
-from watched_run import Watched
+
+from rnd1lib.testing.callback import Example
 
 
 @pytest.fixture
 def watched(tmp_path):
     """watched(rank=1, ...) is a run at step 3 of 10."""
-    return lambda **differs: Watched(tmp_path / "run", **differs)
+    return lambda **differs: Example(tmp_path / "run", **differs)

@@ -1,5 +1,6 @@
 from rnd1_plugins.callbacks.console import Console
-from watched_run import METRICS
+
+from rnd1lib.testing.callback import METRICS
 
 
 def everything_that_happens(run):

@@ -3,7 +3,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 from rnd1_plugins.callbacks.sample import Sample
-from watched_run import METRICS
+
+from rnd1lib.testing.callback import METRICS
 
 MASK, END = 126, 127
 

@@ -1,7 +1,8 @@
 import pytest
 from rnd1_plugins.callbacks.tensorboard import Tensorboard
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from watched_run import METRICS
+
+from rnd1lib.testing.callback import METRICS
 
 
 def scalars(folder):
@@ -14,7 +15,7 @@ def scalars(folder):
 def test_every_number_is_in_the_event_file_under_its_step(watched):
     run, board = watched(), Tensorboard()
     board.on_step(run, METRICS)
-    run.step = 4
+    run = watched(step=4)
     board.on_step(run, METRICS | {"step": 4, "loss": 6.0})
     board.on_evaluation(run, "held_out", {"nll": 5.5})
     board.on_end(run, None)
@@ -26,9 +27,9 @@ def test_every_number_is_in_the_event_file_under_its_step(watched):
 
 
 def test_a_run_that_goes_on_after_its_end_adds_to_its_curves(watched):
-    run, board = watched(), Tensorboard()
+    board = Tensorboard()
     for step in (3, 4):
-        run.step = step
+        run = watched(step=step)
         board.on_step(run, METRICS)
         board.on_end(run, None)
     assert [step for step, _ in scalars(run.folder / "tensorboard")["loss"]] == [3, 4]
