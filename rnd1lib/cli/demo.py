@@ -60,7 +60,7 @@ STAGES = (
     ),
     Stage(
         "Write text: a canvas of masks, of which the least uncertain are filled in first",
-        "rnd1 sample $folder/scp 'def read(self, ' --max-new-tokens 48 --option temperature=0.7 --watch",
+        "rnd1 sample $folder/scp 'def read(self, ' --max-new-tokens 48 --option temperature=0.7 --watch --html $folder/text.html",
         sample=True,
     ),
     Stage(
@@ -149,7 +149,8 @@ def write_page(folder: Path, samples: dict[str, str], commands: list[str]) -> No
         print(f"{arm.held_out[0][1]:6.2f} -> {arm.held_out[-1][1]:.2f}  from {name}")
     page = folder / "demo.html"
     page.write_text(views.demo_page(arms, samples, commands), encoding="utf-8")
-    print(f"\nRuns, exports and metrics are in {folder}; curves and samples in {page.resolve().as_uri()}")
+    print(f"\nRuns, exports and metrics are in {folder}; curves and samples in {page.resolve().as_uri()},")
+    print(f"and how the text was filled in, step by step, in {(folder / 'text.html').resolve().as_uri()}")
 
 
 def losses_and_bounds(folder: Path) -> tuple[list[float], list[tuple[int, float]]]:
