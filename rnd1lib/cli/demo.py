@@ -60,7 +60,8 @@ STAGES = (
     ),
     Stage(
         "Write text: a canvas of masks, of which the least uncertain are filled in first",
-        "rnd1 sample $folder/scp 'def read(self, ' --max-new-tokens 48 --option temperature=0.7 --watch --html $folder/text.html",
+        "rnd1 sample $folder/scp 'def read(self, ' --max-new-tokens 48 --option temperature=0.7 --watch "
+        "--html $folder/text.html",
         sample=True,
     ),
     Stage(
