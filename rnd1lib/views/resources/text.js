@@ -17,7 +17,7 @@ class CanvasText {
 
   /** Draws the canvas after `step`; `other` is the prompt that it is compared with, if any. */
   draw(step, scale, still, other) {
-    this.container.setAttribute("aria-label", `Text after step ${step} of ${this.prompt.steps}`);
+    this.container.setAttribute("aria-label", `Text after step ${Math.min(step, this.prompt.steps)} of ${this.prompt.steps}`);
     for (const cell of this.cells) {
       const text = this.textOf(cell.position, step, still);
       const kinds = this.kindsOf(cell.position, step, scale, other).filter(Boolean).join(" ");
