@@ -37,6 +37,10 @@ function acrossOf(step, steps) {
   return step === 0 ? 0 : (100 * (step - 0.5)) / steps;
 }
 
+function upOf(value, most) {
+  return 100 - (100 * value) / most;
+}
+
 /** Per step of a prompt, from 1: how many tokens it committed and their mean entropy (null without any). */
 function perStep(prompt) {
   const groups = Array.from({ length: prompt.steps }, () => []);
@@ -49,20 +53,25 @@ function perStep(prompt) {
 
 function tokensCurve(prompt, steps, most) {
   const { tokens } = perStep(prompt);
-  const marks = tokens.map((count, index) => `M${(100 * index) / steps} 100V${100 - (100 * count) / most}h${(steps > 100 ? 100 : 80) / steps}V100z`);
-  return { kind: "bars", marks: marks.join(""), top: most, bottom: 0, steps, told: `${readable(mean(tokens))} on average, at most ${Math.max(0, ...tokens)}` };
+  const width = (steps > 100 ? 100 : 80) / steps;
+  const marks = tokens.map((count, index) => `M${(100 * index) / steps} 100V${upOf(count, most)}h${width}V100z`);
+  const told = `${readable(mean(tokens))} on average, at most ${Math.max(0, ...tokens)}`;
+  return { kind: "bars", marks: marks.join(""), top: most, bottom: 0, steps, told };
 }
 
 function entropyCurve(prompt, steps, most) {
   const { entropy } = perStep(prompt);
-  const points = entropy.flatMap((value, index) => (value === null ? [] : [`${acrossOf(index + 1, steps)} ${100 - (100 * value) / most}`]));
+  const point = (value, index) => (value === null ? [] : [`${acrossOf(index + 1, steps)} ${upOf(value, most)}`]);
+  const points = entropy.flatMap(point);
   const told = `${readable(mean(entropy))} nats on average`;
   return { kind: "stroke", marks: points.length ? `M${points.join("L")}` : "", top: readable(most), bottom: 0, steps, told };
 }
 
 function orderCurve(prompt, steps) {
   const places = prompt.ids.length;
-  const dots = (events) => events.map((event) => `M${acrossOf(event.step, steps)} ${(100 * (event.position + 0.5)) / places}h0`).join("");
+  const dot = (event) => `M${acrossOf(event.step, steps)} ${(100 * (event.position + 0.5)) / places}h0`;
+  const [marks, again] = [prompt.commits, prompt.again].map((events) => events.map(dot).join(""));
+  const kind = prompt.commits.length > 1000 ? "dots dense" : "dots";
   const told = `${prompt.commits.length} commits at ${places} positions, ${prompt.again.length} masked again`;
-  return { kind: prompt.commits.length > 1000 ? "dots dense" : "dots", marks: dots(prompt.commits), again: dots(prompt.again), top: 0, bottom: places - 1, steps, told };
+  return { kind, marks, again, top: 0, bottom: places - 1, steps, told };
 }

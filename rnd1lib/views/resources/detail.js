@@ -33,7 +33,8 @@ class Detail {
 }
 
 function detailsOf(prompt, other, position, step) {
-  if (!prompt.masked[position]) return [title(prompt, prompt.ids[position]), line(`given; position ${position}, id ${prompt.ids[position]}`)];
+  const given = prompt.ids[position];
+  if (!prompt.masked[position]) return [title(prompt, given), line(`given; position ${position}, id ${given}`)];
   const history = prompt.histories[position];
   const now = eventAt(history, step);
   const told = now && !now.again ? now : history.find((event) => event.step > step && !event.again);
@@ -50,7 +51,8 @@ function detailsOf(prompt, other, position, step) {
 }
 
 function pastOf(prompt, event) {
-  return event.again ? `masked again at step ${event.step}` : `step ${event.step}: ${onOneLine(prompt, event.id)} (${readable(event.probability)})`;
+  if (event.again) return `masked again at step ${event.step}`;
+  return `step ${event.step}: ${onOneLine(prompt, event.id)} (${readable(event.probability)})`;
 }
 
 function endOf(prompt, position) {

@@ -19,8 +19,10 @@ class Pane {
     const steps = Math.max(1, ...panes.map((pane) => pane.prompt.steps));
     const tokens = Math.max(1, ...all.flatMap((each) => each.tokens));
     const entropy = Math.max(...all.flatMap((each) => each.entropy)) || 1;
-    const drawings = [tokensCurve(this.prompt, steps, tokens), entropyCurve(this.prompt, steps, entropy), orderCurve(this.prompt, steps)];
-    this.curves.forEach((curve, index) => curve.draw(drawings[index]));
+    const [committed, unsure, order] = this.curves;
+    committed.draw(tokensCurve(this.prompt, steps, tokens));
+    unsure.draw(entropyCurve(this.prompt, steps, entropy));
+    order.draw(orderCurve(this.prompt, steps));
     this.drawFacts(panes.map((pane) => pane.run.facts));
     this.other = panes.find((pane) => pane !== this && comparable(pane.prompt, this.prompt))?.prompt;
   }
@@ -52,8 +54,8 @@ function measuresOf(prompt, step, other) {
   const commits = prompt.commits.filter((event) => event.step <= step);
   const again = prompt.again.filter((event) => event.step <= step);
   const done = Math.min(step, prompt.steps);
-  const filled = prompt.ids.filter((_, position) => prompt.masked[position] && !prompt.isBeyond(position) && idAt(prompt, position, step) !== null).length;
-  const told = [`Step ${done} of ${prompt.steps}`, `${filled} of ${prompt.places} tokens`];
+  const filled = prompt.places.filter((position) => idAt(prompt, position, step) !== null).length;
+  const told = [`Step ${done} of ${prompt.steps}`, `${filled} of ${prompt.places.length} tokens`];
   if (commits.length) {
     told.push(`${readable(filled / done)} a step`);
     told.push(`mean probability ${readable(mean(commits.map((event) => event.probability)))}`);
@@ -65,6 +67,6 @@ function measuresOf(prompt, step, other) {
 }
 
 function agreement(prompt, other) {
-  const places = prompt.ids.flatMap((_, position) => (prompt.masked[position] && !prompt.isBeyond(position) ? [position] : []));
-  return `${places.filter((position) => prompt.finals[position] === other.finals[position]).length} of ${places.length}`;
+  const same = prompt.places.filter((position) => prompt.finals[position] === other.finals[position]);
+  return `${same.length} of ${prompt.places.length}`;
 }

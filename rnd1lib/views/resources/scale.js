@@ -3,7 +3,7 @@
 const SHADES = 8;
 
 const MEASURES = {
-  step: { title: "step of commitment", of: (event) => event.step },
+  step: { title: "step of commitment", of: (event) => event.step, whole: true },
   entropy: { title: "entropy, nats", of: (event) => event.entropy },
   probability: { title: "probability", of: (event) => event.probability, paleIsHigh: true },
 };
@@ -12,7 +12,7 @@ const MEASURES = {
 function scaleOf(name, prompts) {
   const measure = MEASURES[name];
   const values = prompts.flatMap((prompt) => prompt.commits.map(measure.of));
-  const low = name === "step" ? 1 : 0;
+  const low = measure.whole ? 1 : 0;
   const high = name === "probability" ? 1 : values.reduce((most, value) => Math.max(most, value), low);
   return { ...measure, low, high };
 }
@@ -31,7 +31,7 @@ function drawLegend(legend, scale) {
   const shades = Array.from({ length: SHADES }, (_, index) => `shade${scale.paleIsHigh ? SHADES - 1 - index : index}`);
   legend.querySelector(".shades").replaceChildren(...shades.map((shade) => labelled("", shade)));
   const numbers = [0, 0.25, 0.5, 0.75, 1].map((share) => scale.low + share * (scale.high - scale.low));
-  const shown = numbers.map((number) => (Number.isInteger(scale.high) && scale.low === 1 ? Math.round(number) : number.toFixed(2)));
+  const shown = numbers.map((number) => (scale.whole ? Math.round(number) : number.toFixed(2)));
   legend.querySelector(".numbers").replaceChildren(...shown.map((number) => labelled(String(number), "")));
 }
 

@@ -20,12 +20,12 @@ function factsOf(header) {
     model: header.model,
     tokenizer: header.tokenizer,
     vocabulary: header.vocabulary?.slice(0, 12),
-    sampler: header.sampler,
-    ...header.options,
+    shift: header.shift,
     seed: header.seed,
     guidance: header.guidance,
     cache: header.cache && `${header.cache} (${header.exact ? "exact" : "approximate"})`,
-    shift: header.shift,
+    sampler: header.sampler,
+    ...header.options,
   };
   const told = (value) => (typeof value === "string" ? value : JSON.stringify(value ?? null).replace(/^null$/, "none"));
   return new Map(Object.entries(facts).map(([name, value]) => [name, told(value)]));
@@ -37,8 +37,8 @@ function sameFacts(one, other) {
 
 /** A run by its sampler and by what else sets it apart from the others. */
 function labelOf(run, index, runs) {
-  const apart = [...run.facts.keys()].filter((name) => name !== "sampler" && runs.some((each) => each.facts.get(name) !== run.facts.get(name)));
-  const told = apart.slice(0, 3).map((name) => `${name} ${run.facts.get(name)}`);
+  const isApart = ([name, value]) => name !== "sampler" && runs.some((each) => each.facts.get(name) !== value);
+  const told = [...run.facts].filter(isApart).slice(0, 3).map(([name, value]) => `${name} ${value}`);
   const number = runs.length > 1 ? `${index + 1}: ` : "";
   return number + [run.facts.get("sampler"), ...told].join(", ");
 }
@@ -51,7 +51,8 @@ function readPrompt(trace, canvas, row) {
   const histories = readHistories(trace, row, ids.length);
   const events = histories.flat().sort((one, other) => one.step - other.step);
   const finals = ids.map((id, position) => standing(histories[position].at(-1), masked[position], id));
-  const end = header.end_token_id === null ? -1 : finals.findIndex((id, position) => masked[position] && id === header.end_token_id);
+  const end = finals.findIndex((id, position) => masked[position] && id !== null && id === header.end_token_id);
+  const isBeyond = (position) => end >= 0 && position > end && masked[position];
   return {
     number: canvas.number,
     tokenizer: header.tokenizer,
@@ -64,8 +65,8 @@ function readPrompt(trace, canvas, row) {
     again: events.filter((event) => event.again),
     steps: events.at(-1)?.step ?? 0,
     finals,
-    places: masked.filter((each, position) => each && (end < 0 || position <= end)).length,
-    isBeyond: (position) => end >= 0 && position > end && masked[position],
+    isBeyond,
+    places: [...ids.keys()].filter((position) => masked[position] && !isBeyond(position)),
   };
 }
 
@@ -93,7 +94,10 @@ function readCommit(tokens, line, index) {
     id: tokens[line.token[index]][0],
     probability: known(line.surprisal[index], (surprisal) => Math.exp(-surprisal / 1000)),
     entropy: known(line.entropy[index], (entropy) => entropy / 1000),
-    top: Array.from({ length: best.length / 2 }, (_, each) => [tokens[best[2 * each]][0], Math.exp(-best[2 * each + 1] / 1000)]),
+    top: Array.from({ length: best.length / 2 }, (_, each) => {
+      const [token, surprisal] = best.slice(2 * each);
+      return [tokens[token][0], Math.exp(-surprisal / 1000)];
+    }),
     again: false,
   };
 }
@@ -122,7 +126,7 @@ function comparable(prompt, other) {
   return prompt.vocabulary === other.vocabulary && String(prompt.ids) === String(other.ids);
 }
 
-/** A token's text with nothing invisible left in it; its id where it has no text. Without a tokenizer pieces are ids, set apart. */
+/** A token's text with nothing invisible left in it; its id where it has none. Without a tokenizer texts are ids, set apart. */
 function pieceOf(prompt, id) {
   const piece = prompt.pieces.get(id);
   if (!piece) return `⟨${id}⟩`;
