@@ -204,7 +204,7 @@ def test_a_token_tells_what_the_model_thought_to_pointer_and_finger(look):
         " rises",
         "committed at step 3",
         "position 3, id 4",
-        "probability 0.8, entropy 0.5 nats",
+        "drawn with probability 0.8; entropy 0.5 nats",
         "masked again at step 2",
     ):
         assert words in told
@@ -230,6 +230,8 @@ def test_two_runs_stand_side_by_side_with_what_sets_them_apart(look):
     boxes = [pane.bounding_box() for pane in shown.locator(".pane").all()]
     assert boxes[0]["y"] == boxes[1]["y"]
     assert boxes[0]["x"] + boxes[0]["width"] < boxes[1]["x"]
+    shown.locator("#differences").uncheck()
+    assert "differs" not in kinds(shown, 3, 1)
     shown.locator("#step").fill("2")
     assert "Step 2 of 2" in shown.locator(".measures").nth(1).text_content()
     shown.locator("#beside").select_option("")

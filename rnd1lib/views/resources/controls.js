@@ -105,7 +105,7 @@ function listen() {
   part("play").addEventListener("click", toggle);
   part("speed").addEventListener("change", () => timer !== null && (stop(), play()));
   part("colour").addEventListener("change", recolour);
-  part("still").addEventListener("change", draw);
+  for (const id of ["still", "differences"]) part(id).addEventListener("change", draw);
   part("theme").addEventListener("click", switchTheme);
   document.addEventListener("keydown", onKey);
   document.addEventListener("focusin", onFocus);

@@ -43,12 +43,21 @@ function detailsOf(prompt, other, position, step) {
   return [
     title(prompt, told.id),
     line(`${state}; position ${position}, id ${told.id}`),
-    line(`probability ${readable(told.probability)}, entropy ${readable(told.entropy)} nats`),
-    best(prompt, told),
-    ...history.filter((event) => event !== told).map((event) => line(pastOf(prompt, event), "past")),
+    line(`drawn with probability ${readable(told.probability)}; entropy ${readable(told.entropy)} nats`),
+    ...(told.top.length ? [line("Best before temperature and filters:", "past"), best(prompt, told)] : []),
+    ...restOf(prompt, history, told),
     ...(other ? [line(`beside it: ${endOf(other, position)}`, "past")] : []),
   ];
 }
+
+/** What else happened at a place; p2 may change its mind at every step, so the last of it. */
+function restOf(prompt, history, told) {
+  const rest = history.filter((event) => event !== told);
+  const earlier = rest.length > SHOWN ? [line(`… ${rest.length - SHOWN} more before`, "past")] : [];
+  return [...earlier, ...rest.slice(-SHOWN).map((event) => line(pastOf(prompt, event), "past"))];
+}
+
+const SHOWN = 6;
 
 function pastOf(prompt, event) {
   if (event.again) return `masked again at step ${event.step}`;

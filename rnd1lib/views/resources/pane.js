@@ -27,8 +27,8 @@ class Pane {
     this.other = panes.find((pane) => pane !== this && comparable(pane.prompt, this.prompt))?.prompt;
   }
 
-  draw(step, scale, still) {
-    this.text.draw(step, scale, still, this.other);
+  draw(step, scale, still, differences) {
+    this.text.draw(step, scale, still, differences && this.other);
     this.part(".measures").textContent = measuresOf(this.prompt, step, this.other);
     this.curves.forEach((curve) => curve.stand(Math.min(step, curve.steps)));
   }

@@ -45,11 +45,11 @@ function go(wanted) {
 }
 
 function draw() {
-  const still = part("still").checked;
+  const [still, differences] = ["still", "differences"].map((id) => part(id).checked);
   document.body.classList.toggle("still", still);
   part("step").value = step;
   part("position").textContent = `${step} of ${lastStep()}`;
-  for (const pane of panes) pane.draw(step, scale, still);
+  for (const pane of panes) pane.draw(step, scale, still, differences);
   if (detail.cell) showDetail(detail.cell);
 }
 

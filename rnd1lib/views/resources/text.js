@@ -15,7 +15,7 @@ class CanvasText {
     return { element, position, drawn: "" };
   }
 
-  /** Draws the canvas after `step`; `other` is the prompt that it is compared with, if any. */
+  /** Draws the canvas after `step`; tokens that end otherwise in `other`, if there is one, are marked. */
   draw(step, scale, still, other) {
     this.container.setAttribute("aria-label", `Text after step ${Math.min(step, this.prompt.steps)} of ${this.prompt.steps}`);
     for (const cell of this.cells) {

@@ -37,7 +37,7 @@ function sameFacts(one, other) {
 
 /** A run by its sampler and by what else sets it apart from the others. */
 function labelOf(run, index, runs) {
-  const isApart = ([name, value]) => name !== "sampler" && runs.some((each) => each.facts.get(name) !== value);
+  const isApart = ([name, value]) => name !== "sampler" && value !== "none" && runs.some((each) => each.facts.get(name) !== value);
   const told = [...run.facts].filter(isApart).slice(0, 3).map(([name, value]) => `${name} ${value}`);
   const number = runs.length > 1 ? `${index + 1}: ` : "";
   return number + [run.facts.get("sampler"), ...told].join(", ");
