@@ -68,11 +68,11 @@ class Look(NamedTuple):
         return self.plain[place][self.tokens[place]]
 
 
-def filtered(p, temperature=1.0, top_k=None, top_p=None):
-    """Temperature, the k best, the smallest set of these with top_p."""
+def filtered(p, temperature=1.0, top_k=None, top_p=None, of_all=False):
+    """Temperature, the k best, the smallest set of these with top_p (of_all: with top_p of all words, as Dream has it)."""
     weights = [q ** (1 / temperature) for q in p]
     best = sorted(range(len(p)), key=lambda v: -weights[v])[:top_k]
-    kept, share, total = set(), 0.0, sum(weights[v] for v in best)
+    kept, share, total = set(), 0.0, sum(weights if of_all else (weights[v] for v in best))
     for v in best:
         if top_p is None or share < top_p * total:
             kept.add(v)

@@ -42,7 +42,6 @@ REASONS = {
     "dream": {
         "origin_seed1": "its uniforms were not recorded", "entropy_algtemp_seed0": ITS_DRAWS,
         "rows_differ_much": ALL_ROWS, "rows_differ_in_masks": ALL_ROWS, "mask_predicted_batch2": MASKS_STAY,
-        "tokens topk_topp": "takes top_p before top_k; here top_k comes first, as RND1 has it",
     },
     "fastdllm": {
         "prefix_steps4_block4": "an IndexError of its own at one step a block",

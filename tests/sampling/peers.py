@@ -134,17 +134,16 @@ def dream_generate(folder, case, parity):
 
 
 def dream_tokens(made, name, parity):
-    filters = ({"top_k": 4} if "topk" in name else {}) | ({"top_p": 0.8} if "topp" in name else {})
+    filters = ({"top_k": 6 if "topp" in name else 4} if "topk" in name else {}) | ({"top_p": 0.8} if "topp" in name else {})
     statistics = {"margin": lambda scores: scores.margin, "entropy": lambda scores: -scores.entropy}
     statistic = statistics.get(name.split("_")[0], lambda scores: scores.log_prob.exp())
-    return probed(statistic, made["logits"], made[f"{name}/confidence"], **filters)
+    return probed(statistic, made["logits"], made[f"{name}/confidence"], parity="dream" if parity else None, **filters)
 
 
 def fastdllm(folder) -> Cases:
     """generate.py on hf/qwen3 made bidirectional, with and without caches; get_transfer_index on fixed logits."""
     for case in cases(folder, "fastdllm/golden_qwen3_adapter.json"):
-        if CACHES[case["function"]] is None:
-            yield case["name"], partial(fastdllm_generate, folder, case)
+        yield case["name"], partial(fastdllm_generate, folder, case)
     made = tensors(folder, "fastdllm/golden_transfer_index.safetensors")
     for key in sorted(key for key in made if key.endswith("/x0")):
         yield f"index {key.split('/')[0]}", partial(fastdllm_index, made, key.split("/")[0])
@@ -182,7 +181,7 @@ def dllm(folder) -> Cases:
     """The MDLM and the block diffusion sampler (without and with a cache) on the TableModel and hf/qwen3; quotas."""
     for case in cases(folder, "dllm/golden_samplers.json"):
         blocks = case["sampler"] == "bd3lm"
-        for cache in (None,):
+        for cache in (None, "block") if blocks else (None,):
             label = f"{'blocks ' * blocks}{case['name']}{' cached' * bool(cache)}"
             yield label, partial(dllm_sample, folder, case, cache)
     for case in cases(folder, "dllm/golden_transfer.json"):

@@ -6,8 +6,8 @@ from unittest.mock import patch
 
 import torch
 from rnd1_plugins.noise.cosine import Cosine
+from rnd1_plugins.samplers.dream import Dream
 from rnd1_plugins.samplers.llada import Llada
-from rnd1_plugins.samplers.options import SamplerOptions
 from safetensors.torch import load_file
 
 from rnd1lib.kinds import Decision
@@ -31,14 +31,13 @@ class Fixed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Probe(SamplerOptions):
-    """Fills everything, and keeps the scores that it was given."""
+class Probe(Dream):
+    """Fills everything, and keeps the scores from which Dream's sampler would decide."""
 
-    parity: None = None
     kept = []
 
     def decide(self, view):
-        self.kept[:] = [view.scores(self.temperature, self.top_k, self.top_p)]
+        self.kept[:] = [self.scores(view)]
         return Decision(torch.ones_like(view.position_N, dtype=torch.bool), self.kept[0].token)
 
 
@@ -60,10 +59,10 @@ def replayed(uniform):
     return patch("rnd1lib.sampling.view.hash_uniform", uniform)
 
 
-def probed(statistic, logits_NV, theirs_N, **filters):
-    """Whether a statistic of fixed logits under the filters is theirs."""
+def probed(statistic, logits_NV, theirs_N, **options):
+    """Whether a statistic of fixed logits under filters is theirs."""
     model = Fixed(logits_NV)
-    infill(model, [[model.mask_token_id] * len(logits_NV)], sampler=Probe(steps=1, **filters))
+    infill(model, [[model.mask_token_id] * len(logits_NV)], sampler=Probe(steps=1, **options))
     return torch.allclose(statistic(Probe.kept[0]).float(), theirs_N.float(), atol=1e-5)
 
 

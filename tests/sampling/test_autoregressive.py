@@ -41,7 +41,7 @@ def greedy(theirs, prompts, end):
 
 
 @pytest.mark.goldens
-@pytest.mark.parametrize("cache", [None])
+@pytest.mark.parametrize("cache", [None, "block"])
 def test_a_batch_of_unequal_prompts_is_decoded_as_transformers_decodes_each(pair, cache):
     theirs, ours = pair
     done = generate(ours, PROMPTS, sampler=LeftToRight(), max_new_tokens=NEW, cache=cache)

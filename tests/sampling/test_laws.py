@@ -99,6 +99,7 @@ COSINE = Cosine(eps=0.0)
 OTHER_ORDER = {"dream topk_margin": 28, "dream margin as dream": 28}  # joint laws in which temperature changes the order
 LOW = {"temperature": 0.4, "top_k": 2}
 HIGH = {"temperature": 2.0}
+BOTH = {"temperature": 2.0, "top_k": 2, "top_p": 0.6}
 FLAT = {"temperature": 3.0, "top_p": 0.7}
 LAWS = {
     "rnd1_entropy": (Rnd1Entropy, {}, best(entropy, keep_least_sure), 3),
@@ -124,6 +125,9 @@ LAWS = {
     ),
     "dream margin as dream": (Dream, HIGH | {"alg": "topk_margin", "parity": "dream"}, best(drawn_margin, dreams_two), 2),
     "dream entropy as dream": (Dream, LOW | {"alg": "entropy", "parity": "dream"}, best(drawn_entropy, dreams_two), 2),
+    "dream with both filters as dream": (
+        Dream, BOTH | {"alg": "maskgit_plus", "parity": "dream"}, best(drawn_confidence, dreams_two), 2,
+    ),
     "threshold": (Threshold, HIGH | {"threshold": 0.5}, passing(lambda n: 0.5), 3),
     "factor": (Factor, LOW | {"factor": 1.2}, passing(lambda n: 1 - 1.2 / (n + 1)), 3),
     "ancestral": (Ancestral, {}, reverse(lambda t: math.sin(math.pi * t / 2)), 3),
@@ -161,7 +165,9 @@ def test_whole_runs_follow_the_law_of_the_sampler(label):
     after_SBL = torch.stack([step.ids_BL for step in done.steps])
     runs_BSL = after_SBL.transpose(0, 1).tolist()
     seen = Counter(tuple(map(tuple, run)) for run in runs_BSL)
-    statistic, bound = chi_square(seen, canvases(model, choose, steps, law, everywhere=kind is P2))
+    statistic, bound = chi_square(
+        seen, canvases(model, choose, steps, law | {"of_all": options.get("parity") == "dream"}, everywhere=kind is P2)
+    )
     print(f"{label}: chi-square {statistic:.1f}, bound {bound:.1f}")
     assert statistic < bound
 

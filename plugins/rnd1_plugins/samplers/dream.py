@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from rnd1_plugins.samplers.narrower import Narrower
 from rnd1_plugins.samplers.options import SamplerOptions
 from rnd1_plugins.samplers.quota import even_quota
 from rnd1lib.diffusion.ranking import counts, ranks
@@ -32,7 +33,8 @@ class Dream(SamplerOptions):
     """The time at which the last step ends; in [0, 1). Of `origin`, and of the quotas under parity."""
     parity: Literal["dream"] | None = None
     """`dream`: a step's number is int(M (1 - s/t)) of the M masks that are left, in float32, so that early steps may commit
-    nothing and the last one all that is left over; the order is that of the tempered, filtered distribution."""
+    nothing and the last one all that is left over; the order is that of the tempered, filtered distribution, for which
+    top_p is of all words and not of the top_k best."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -48,8 +50,14 @@ class Dream(SamplerOptions):
         quota_N = self._quota(view)[view.sequence_N]
         if not bool((quota_N > 0).any()):
             return Decision(quota_N > 0, view.position_N)
-        scores = view.scores(self.temperature, self.top_k, self.top_p)
+        scores = self.scores(view)
         return Decision(ranks(self._order(view, scores), view.sequence_N) < quota_N, scores.token)
+
+    def scores(self, view: View) -> Scores:
+        """Scores of the tokens that are drawn; Dream filters all words by top_p, and what that leaves by top_k."""
+        if self.parity is None or self.top_k is None or self.top_p is None:
+            return view.scores(self.temperature, self.top_k, self.top_p)
+        return Narrower(view.scores(self.temperature, self.top_k), view.scores(self.temperature, None, self.top_p))
 
     def _rate(self, view: View) -> Tensor:
         """0-d float32 1 - s/t; 1 at the last step."""
