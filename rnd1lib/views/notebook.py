@@ -55,7 +55,8 @@ def _span(cell: Cell, text: str, masked: bool, steps: int) -> str:
     told = [f"step {cell.step + 1}", f"id {cell.id}"]
     told += [] if cell.probability is None else [f"probability {cell.probability:.3g}"]
     told += [] if cell.entropy is None else [f"entropy {cell.entropy:.3g} nats"]
-    return f'<span title="{", ".join(told)}" style="{_colour(cell.step / max(steps - 1, 1))}">{escape(text)}</span>'
+    seen = escape(text.replace("\n", "↵\n"))  # a colour behind nothing is not seen
+    return f'<span title="{", ".join(told)}" style="{_colour(cell.step / max(steps - 1, 1))}">{seen}</span>'
 
 
 def _colour(share: float) -> str:

@@ -18,16 +18,15 @@ from rnd1lib.views.trace import Header, Line, Recorder, Trace
 
 Color = Literal["confidence", "entropy", "step"]
 MASK = "░"
-SHADES = (
-    "#c2185b",
-    "#e65100",
-    "#b8860b",
-    "#2e8b57",
-    "#1e88e5",
-)  # legible on black and on white, told apart without red or green
-PLAIN = ("underline", "underline", "", "", "bold")  # the same where there are no colours
+SHADES = ("#e0457b", "#e8710a", "#b8941f", "#2e9e6b", "#2f8fe0")
+"""From unsure or early to sure or late: legible on black and on white, and told apart without red or green."""
+PLAIN = ("underline", "underline", "", "", "bold")
+"""The same where there are no colours."""
 LEGENDS = {"confidence": ("unsure", "sure"), "entropy": ("unsure", "sure"), "step": ("early", "late")}
-MOST_NATS = 4.0
+PROBABILITIES = (0.1, 0.3, 0.6, 0.9)
+"""Between the shades of confidence: most tokens of a good model lie at the upper end."""
+NATS = (4.0, 2.5, 1.2, 0.4)
+"""Between those of entropy."""
 
 
 class TerminalView:
@@ -139,7 +138,7 @@ class TerminalView:
     def _row(self, row: int, step: int) -> Text:
         cells, canvases = self._canvases.text(row), self._canvases.header.canvases
         several = len(canvases) > 1 and self._console.is_terminal
-        text = Text(f"{canvases[row].number} ", "dim") if several else Text()
+        text = Text().append(f"{canvases[row].number} " if several else "", "dim")
         of_numbers = self._canvases.header.tokenizer is None
         pieces = [MASK if self._canvases.masked(cell) else self._pieces[cell.id] for cell in cells]
         for cell, shown in zip(cells, joined(pieces), strict=True):
@@ -152,16 +151,16 @@ class TerminalView:
             return "dim"
         if cell.step is None:
             return ""
-        shade = self._styles[min(int(self._height(cell, step) * len(SHADES)), len(SHADES) - 1)]
+        shade = self._styles[self._shade(cell, step)]
         return f"bold {shade}".strip() if cell.step == step else shade
 
-    def _height(self, cell: Cell, step: int) -> float:
-        """From 0, unsure or early, to 1."""
+    def _shade(self, cell: Cell, step: int) -> int:
+        """From 0, unsure or early, to that of the last of SHADES."""
         if self._color == "step":
-            return (cell.step or 0) / max(step, 1)
+            return min(len(SHADES) * (cell.step or 0) // max(step, 1), len(SHADES) - 1)
         if self._color == "entropy":
-            return 1 - min((cell.entropy or 0.0) / MOST_NATS, 1)
-        return cell.probability or 0.0
+            return sum(cell.entropy is not None and cell.entropy < limit for limit in NATS)
+        return sum(cell.probability is not None and cell.probability >= limit for limit in PROBABILITIES)
 
 
 def _shares(lengths: Sequence[int], height: int) -> list[int]:
