@@ -21,7 +21,7 @@ from rnd1lib.views.trace import Line, Trace
 SCRIPTS = ("trace", "scale", "text", "detail", "curves", "pane", "player", "controls")
 """Joined in this order they are one module: nothing of it is global."""
 
-ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
 LEAST = 1e-12
 """A probability below it is shown as this."""
 
@@ -42,9 +42,9 @@ def page(traces: Sequence[Trace]) -> str:
 
 
 def _escaped(traces: Sequence[Trace]) -> str:
-    """JSON in which no tag, comment or line separator can be: it means the same, and no HTML parser sees an end in it."""
+    """JSON in ASCII in which no tag or comment can be: it means the same, and no HTML parser sees an end in it."""
     packed = [_packed(trace) for trace in traces]
-    return json.dumps(packed, ensure_ascii=False, separators=(",", ":"), allow_nan=False).translate(ESCAPES)
+    return json.dumps(packed, separators=(",", ":"), allow_nan=False).translate(ESCAPES)
 
 
 def _packed(trace: Trace) -> dict[str, Any]:
