@@ -89,8 +89,8 @@ def test_code_in_a_folder_of_a_known_type_is_not_run(start, tmp_path):
         (["data={use: text, path: .}"], "It is a folder: ** matches all files below it."),
         (["model.tokenizer=."], "model.tokenizer: . holds no tokenizer.json"),
         (["evaluators={nll: {use: nll, data: {use: text, path: 'nowhere/*.txt'}}}"], "nowhere/*.txt: no file matches"),
-        (["model.init=nowhere", "model.flavor=null"], "nowhere: no such model folder."),
-        (["model.tokenizer=nowhere"], "nowhere: no such model folder."),
+        (["model.init=nowhere", "model.flavor=null"], "nowhere: no such folder."),
+        (["model.tokenizer=nowhere"], "nowhere: no such folder."),
         (["model.use=qwen3", "model.flavor=nano"], "there is no 'nano'"),
     ],
 )
