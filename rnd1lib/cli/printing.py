@@ -13,12 +13,12 @@ from typing import Any
 import typer
 
 from rnd1lib.cli.prompts import Prompt
-from rnd1lib.errors import Note
+from rnd1lib.errors import Note, Rnd1Error
 from rnd1lib.kinds import Conversation
 
 
 def show(answers: Iterable[Any], prompts: Sequence[Prompt], *, seed: int, as_json: bool) -> None:
-    """Prints answers as they come: the text, or one JSON object a line."""
+    """Prints answers as they come: the text, or one JSON object a line. Rnd1Error: the disk is full."""
     for answer in answers:
         line = answer.text
         if as_json:
@@ -27,9 +27,11 @@ def show(answers: Iterable[Any], prompts: Sequence[Prompt], *, seed: int, as_jso
             line = json.dumps({"prompt": prompt, **answer._asdict(), "seed": seed}, ensure_ascii=False)
         try:
             typer.echo(line)
-        except BrokenPipeError:  # whoever reads has seen enough, as `head` has
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit from None
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be flushed has no place to go
+            if isinstance(error, BrokenPipeError):  # whoever reads has seen enough, as `head` has
+                raise typer.Exit from None
+            raise Rnd1Error(f"stdout cannot be written: {error.strerror}.") from error
 
 
 @contextmanager

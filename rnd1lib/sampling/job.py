@@ -63,6 +63,11 @@ def open_model(folder: str, *, device: str | None = None, chat: bool = False) ->
     """The model of a command, on this rank's GPU if there is one. chat: its texts end where its template ends a turn."""
     if device is None:
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch has no class of its own for a device that is not there
+        reason = str(error).partition("\n")[0]
+        raise SamplingError(f"device: {device!r} cannot be used: {reason}") from error
     model = rnd1lib.load_model(folder, device=device)
     if chat:
         if model.tokenizer is None:

@@ -119,18 +119,31 @@ def test_ctrl_c_on_two_ranks_gives_back_what_is_done(folder):
     assert ranks.ranks[1].text == ""
 
 
-PIPE = """
+PRINT_MANY = """
+import sys
 from types import SimpleNamespace
 import typer
 from rnd1lib.cli.printing import show
-typer.run(lambda: show((SimpleNamespace(text="a line of text") for _ in range(10**6)), [], seed=0, as_json=False))
+from rnd1lib.errors import Rnd1Error
+many = (SimpleNamespace(text="a line of text") for _ in range(10**6))
+try:
+    typer.run(lambda: show(many, [], seed=0, as_json=False))
+except Rnd1Error as error:
+    sys.exit(f"told: {error}")
 """
 
 
-def test_a_reader_that_has_seen_enough_is_no_error():
-    command = f"{sys.executable} -c {shlex.quote(PIPE)} | head -n 2; exit ${{PIPESTATUS[0]}}"
+@pytest.mark.parametrize(
+    ("to", "left"),
+    [
+        ("| head -n 2", (0, "a line of text\n" * 2, "")),
+        ("> /dev/full", (1, "", "told: stdout cannot be written: No space left on device.\n")),
+    ],
+)
+def test_a_reader_that_has_seen_enough_is_no_error_and_a_full_disk_is_a_sentence(to, left):
+    command = f"{sys.executable} -c {shlex.quote(PRINT_MANY)} {to}; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], text=True, capture_output=True, timeout=120)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "a line of text\n" * 2, "")
+    assert (done.returncode, done.stdout, done.stderr) == left
 
 
 def test_the_version_is_that_of_the_package():

@@ -24,6 +24,8 @@ from sampling_command import lines, mistake, rnd1
         (["5", "--option", "temperatur=1"], "Did you mean 'temperature'?"),
         (["5", "--sampler", "rnd1_entropi"], "Did you mean 'rnd1_entropy'?"),
         (["5", "--cache", "prefiks"], "prefiks"),
+        (["5", "--device", "gpu"], "device: 'gpu' cannot be used: "),
+        (["5", "--device", "cuda:99"], "device: 'cuda:99' cannot be used: "),
         (["5", "--steps", "0"], "steps: 0 is below 1"),
         (["5", "--batch", "0"], "batch: 0 is below 1"),
         (["5", "--seed", "-1"], "seed: -1 is not an integer of 0 or more"),
