@@ -11,6 +11,8 @@ BOTH_WAYS, CAUSAL = {"use": "bidirectional"}, {"use": "causal"}
         ({"model_type": "rnd1"}, (1, 151669, BOTH_WAYS)),
         ({"model_type": "Dream", "is_causal": True}, (1, 151666, BOTH_WAYS)),
         ({"model_type": "dream", "mask_token_id": 0}, (1, 0, BOTH_WAYS)),
+        ({"model_type": "llada", "mask_token_id": None}, (0, 126336, BOTH_WAYS)),
+        ({"model_type": "lladamoe"}, (0, 156895, BOTH_WAYS)),
         ({"model_type": "llama"}, (1, None, CAUSAL)),
         ({"model_type": "qwen2", "is_causal": False}, (1, None, BOTH_WAYS)),
         ({"model_type": ["llama"]}, (1, None, CAUSAL)),
