@@ -42,6 +42,11 @@ def law(kept: set[int] | None = None, temperature: float = 1.0) -> Tensor:
     return logits_V.masked_fill(outside_V, -torch.inf).softmax(-1) * DRAWS
 
 
+def by_its_own_rule(sampler: Sampler) -> bool:
+    """A sampler that copies no peer."""
+    return sampler.parity is None
+
+
 @promise
 def at_temperature_0_the_best_token_is_committed(sampler: Sampler) -> None:
     """Every gap gets argmax of its logits, the mask token left out, in whatever order the gaps are filled."""
@@ -76,9 +81,10 @@ def top_p_keeps_the_smallest_set_that_holds_it(sampler: Sampler) -> None:
         demand_law(drawn(sampler, temperature=1.0, top_p=top_p, top_k=None), law(kept), f"top_p {top_p}")
 
 
-@promise
+@promise_where(by_its_own_rule)
 def top_p_counts_after_top_k(sampler: Sampler) -> None:
-    """Temperature, then top_k, then top_p of what is left: of the three best, 0.83 in all, 0.8 of it is two tokens."""
+    """Temperature, then top_k, then top_p of what is left: of the three best, 0.83 in all, 0.8 of it is two tokens. Not asked
+    of a sampler with `parity`."""
     demand_law(drawn(sampler, temperature=1.0, top_k=3, top_p=0.8), law({1, 3}), "top_k 3, top_p 0.8")
 
 
@@ -91,11 +97,6 @@ def words_of_one_step_are_drawn_independently(sampler: Sampler) -> None:
     seen_VV = (pairs[:, 0] * VOCABULARY + pairs[:, 1]).bincount(minlength=VOCABULARY**2)
     alone_V = law({1, 3, 4}) / DRAWS
     demand_law(seen_VV, (alone_V[:, None] * alone_V).flatten() * DRAWS, "two gaps in one step")
-
-
-def by_its_own_rule(sampler: Sampler) -> bool:
-    """A sampler that copies no peer."""
-    return sampler.parity is None
 
 
 @promise_where(by_its_own_rule)
