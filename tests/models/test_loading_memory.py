@@ -1,12 +1,11 @@
 """A folder goes into the network a tensor at a time: no second copy of the weights, however they lie in files."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from processes import Forked
 from rnd1_plugins.models.qwen3_moe import Qwen3Moe
 from safetensors.torch import save_file
 
@@ -33,31 +32,6 @@ CONFIG = {
     "rope_theta": 1e4,
     "tie_word_embeddings": False,
 }
-# Of memory that is this process's own: pages that a file lends can be dropped and are no copy.
-MEASURE = """
-import sys, threading, rnd1lib
-
-def own(path="/proc/self/status"):
-    return next(int(line.split()[1]) for line in open(path) if line.startswith("RssAnon")) << 10
-
-def peak_of(dtype):
-    seen, done = [own()], threading.Event()
-
-    def watch():
-        while not done.wait(0.0005):
-            seen.append(own())
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    model = rnd1lib.load_model(sys.argv[2], dtype=dtype)
-    done.set()
-    thread.join()
-    print(max([*seen, own()]) - seen[0], sum(each.nbytes for each in model.network.parameters()))
-
-rnd1lib.load_model(sys.argv[1])  # what is imported and made once
-for dtype in ("bfloat16", "float32"):
-    peak_of(dtype)
-"""
 
 
 def write_folder(folder, **changes):
@@ -85,10 +59,9 @@ def write_folder(folder, **changes):
 def test_the_peak_is_the_network_and_about_its_largest_tensor(tmp_path):
     write_folder(tmp_path / "small", hidden_size=64, num_experts=2)
     largest = write_folder(tmp_path / "large")
-    command = [sys.executable, "-c", MEASURE, str(tmp_path / "small"), str(tmp_path / "large")]
-    done = subprocess.run(command, text=True, capture_output=True, timeout=240)
-    assert done.returncode == 0, done.stderr
-    found = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
+    child = Forked(tmp_path / "small", tmp_path / "large", script=Path(__file__).with_name("loading_memory.py"))
+    assert child.wait() == 0, child.text
+    found = [tuple(map(int, line.split())) for line in child.lines]
     for (peak, network), bytes_an_element in zip(found, (2, 4), strict=True):
         assert network > 100 * MiB * bytes_an_element
         assert network * 0.9 < peak < network + largest * bytes_an_element + 8 * MiB, (peak, network, largest)
