@@ -106,7 +106,9 @@ def main() -> None:
     torch.set_num_threads(1)
     networks, pairs = (["quick"], 1) if given.quick else (given.network.split(","), given.pairs)
     console, results = Console(width=130, markup=False, highlight=False), {}
-    console.print(f"{machine()}\n{NEW} new tokens, {STEPS} steps, float32, temperature 0; {pairs} pairs; median [lowest, highest]\n")
+    console.print(
+        f"{machine()}\n{NEW} new tokens, {STEPS} steps, float32, temperature 0; {pairs} pairs; median [lowest, highest]\n"
+    )
     for name in networks:
         model = NETWORKS[name]()
         results[name] = measure(model, contests(model, given.vs.split(","), given.batch), pairs)
