@@ -4,12 +4,17 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import torch
+from rich.box import MARKDOWN
+from rich.console import Console
+from rich.table import Table
 
 from rnd1lib.models import initial
 from rnd1lib.models.denoiser import DiffusionLM
@@ -18,7 +23,9 @@ SURE = 4.0  # logits of a fresh network are all alike, and rounding would decide
 Run = Callable[[], list[list[int]]]  # one whole generation, which gives its ids
 
 
-def network(model: str, flavor: str, *, mask: str = "bidirectional", block_length: int | None = None, **changes) -> DiffusionLM:
+def network(
+    model: str, flavor: str, *, mask: str = "bidirectional", block_length: int | None = None, **changes: int
+) -> DiffusionLM:
     """A flavor of a model component with random weights, `changes` put over its config; its last id is the mask token."""
     import rnd1lib
     from rnd1lib.kinds import Build
@@ -45,23 +52,53 @@ def prompt(model: DiffusionLM, length: int, seed: int = 0) -> list[int]:
     return torch.randint(model.vocab_size - 1, (length,), generator=torch.Generator().manual_seed(seed)).tolist()
 
 
-def alternate(first: Run, second: Run, pairs: int) -> tuple[list[float], list[float]]:
-    """CPU seconds of both, in turns, the first of a pair changing; the tokens are compared before anything is timed."""
-    ids, others = first(), second()
-    differ = [
-        (number, place)
-        for number, pair in enumerate(zip(ids, others, strict=True))
-        for place in range(len(pair[0]))
-        if pair[0][place] != pair[1][place]
-    ]
-    assert not differ, f"not the same tokens at (row, position) {differ}"
-    seconds: dict[Run, list[float]] = {first: [], second: []}
+class Contest(NamedTuple):
+    """Two ways to generate. same: whether their tokens must be equal; a cache that is approximate changes some."""
+
+    theirs: Run
+    ours: Run
+    same: bool = True
+
+
+def measure(contests: Mapping[str, Contest], pairs: int) -> dict[str, dict[str, object]]:
+    """Tokens are compared first; then the peaks, each in a process of its own; then the times."""
+    figures: dict[str, dict[str, object]] = {name: {"tokens": agreement(contest)} for name, contest in contests.items()}
+    for name, contest in contests.items():
+        peaks = peak_mib(contest.theirs), peak_mib(contest.ours)
+        figures[name] |= {"mib": [round(peak) for peak in peaks], "memory_ratio": round(peaks[0] / peaks[1], 2)}
+    for name, contest in contests.items():
+        slow, fast = alternate(contest, pairs)
+        figures[name] |= {"seconds": [round(median(slow), 3), round(median(fast), 3)], "ratio": ratio(slow, fast)}
+    return figures
+
+
+def agreement(contest: Contest) -> str:
+    """How many of the ids are equal; an error if all must be and are not."""
+    theirs, ours = [*chain(*contest.theirs())], [*chain(*contest.ours())]
+    equal = sum(a == b for a, b in zip(theirs, ours, strict=True))
+    assert equal == len(ours) or not contest.same, f"{equal} of {len(ours)} tokens are equal"
+    return "equal" if equal == len(ours) else f"{equal} of {len(ours)} equal"
+
+
+def alternate(contest: Contest, pairs: int) -> tuple[list[float], list[float]]:
+    """CPU seconds of theirs and of ours, in turns; who is first in a pair changes."""
+    seconds: dict[Run, list[float]] = {contest.theirs: [], contest.ours: []}
     for pair in range(pairs):
-        for run in (first, second) if pair % 2 else (second, first):
+        for run in (contest.theirs, contest.ours) if pair % 2 else (contest.ours, contest.theirs):
             started = time.process_time()
             run()
             seconds[run].append(time.process_time() - started)
-    return seconds[first], seconds[second]
+    return seconds[contest.theirs], seconds[contest.ours]
+
+
+def show(console: Console, title: str, figures: Mapping[str, Mapping[str, object]]) -> None:
+    """A table of one network's contests, that reads as Markdown too."""
+    heads = ("against", "tokens", "s, theirs", "s, ours", "time ratio", "MiB, theirs", "MiB, ours", "memory ratio")
+    table = Table(*heads, box=MARKDOWN)
+    for name, row in figures.items():
+        cells = (row["tokens"], *row["seconds"], row["ratio"], *row["mib"], row["memory_ratio"])
+        table.add_row(name, *map(str, cells))
+    console.print(title, table, sep="\n")
 
 
 def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> str:
@@ -75,11 +112,13 @@ def peak_mib(run: Run) -> float:
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
-        Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
-        before = _status("VmHWM")
-        run()
-        os.write(theirs, json.dumps(_status("VmHWM") - before).encode())
-        os._exit(0)
+        try:
+            Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
+            before = _status("VmHWM")
+            run()
+            os.write(theirs, json.dumps(_status("VmHWM") - before).encode())
+        finally:
+            os._exit(0)
     os.waitpid(child, 0)
     os.close(theirs)
     with os.fdopen(ours) as answer:

@@ -63,6 +63,34 @@ def fast_dllm(model: Denoiser, prompt: list[int], new: int, steps: int, block: i
     return llada(model, prompt, new, steps, block, float64=True)
 
 
+def fast_dllm_cached(model: Denoiser, prompt: list[int], new: int, steps: int, block: int, *, dual: bool) -> list[int]:
+    """Fast-dLLM with its prefix or dual cache.
+
+    A block's first step runs all, the others the block and, without `dual`, what is behind it; logits and a softmax in
+    float64 of every row that is run.
+    """
+    ids_BL = _canvas(model, prompt, new)
+    per_block = steps // (new // block)
+    for start in range(len(prompt), len(prompt) + new, block):
+        stop = start + block if dual else ids_BL.shape[1]
+        for step in range(per_block):
+            if step == 0:
+                cache = model.prefill(ids_BL)
+                logits_BSV = cache.logits[:, start:stop]
+            else:
+                logits_BSV = model.extend(cache, ids_BL[:, start:stop], at_BS=torch.arange(start, stop)[None])
+                logits_BSV = logits_BSV.view(1, stop - start, -1)
+            logits_BSV[..., model.mask_token_id] = -1e9
+            token_BS = logits_BSV.argmax(-1)
+            confidence_BS = logits_BSV.to(torch.float64).softmax(-1).gather(-1, token_BS[..., None])[..., 0]
+            inside_S = torch.arange(start, stop) < start + block
+            masked_BS = (ids_BL[:, start:stop] == model.mask_token_id) & inside_S
+            quota = block // per_block + (step < block % per_block)
+            place_k = confidence_BS.masked_fill(~masked_BS, -torch.inf)[0].topk(quota).indices
+            ids_BL[0, start + place_k] = token_BS[0, place_k]
+    return ids_BL[0].tolist()
+
+
 def dream(model: Denoiser, prompt: list[int], new: int, steps: int, top_p: float, eps: float = 1e-3) -> list[int]:
     """Dream's `diffusion_generate` with `maskgit_plus`: logits of every row shifted by a copy, a sort of the masked ones."""
     ids_BL, times = _canvas(model, prompt, new), torch.linspace(1, eps, steps + 1)

@@ -10,16 +10,14 @@ trunk below Qwen3's vocabulary, `smol` has SmolLM2-135M's shape.
 import argparse
 import json
 from functools import partial
-from statistics import median
 
 import peers
 import torch
-from pairs import Run, alternate, machine, network, peak_mib, prompt, ratio
-from rich.box import MARKDOWN
+from pairs import Contest, Run, machine, measure, network, prompt, show
 from rich.console import Console
-from rich.table import Table
 
 import rnd1lib
+from rnd1lib.models.denoiser import DiffusionLM
 
 NEW, STEPS, BLOCK, TOP_P = 48, 24, 16, 0.9
 LENGTHS = (5, 29, 12, 20, 8, 24, 16, 3)  # of the prompts that are sampled at once; the first pairs use 32
@@ -46,55 +44,40 @@ PEERS = {
 }
 
 
-def contests(model, names: list[str], batch: int) -> dict[str, tuple[Run, Run, int]]:
-    """Name -> a run of the peer's, one of ours, and the shift of the model for both."""
+def contests(model: DiffusionLM, names: list[str], batch: int) -> dict[str, Contest]:
+    """Each peer against ours on one prompt; RND1's sampler on a batch of prompts against the same one by one."""
     ids = prompt(model, 32)
     runs = {
-        name: (
-            lambda name=name: [PEERS[name](model, ids)],
-            lambda name=name: rnd1lib.generate(model, [ids], max_new_tokens=NEW, **OPTIONS[name]).sequences,
-            SHIFTS[name],
+        name: Contest(
+            under(model, SHIFTS[name], lambda name=name: [PEERS[name](model, ids)]),
+            under(model, SHIFTS[name], lambda name=name: ours(model, [ids], name)),
         )
         for name in names
     }
     if batch > 1:
         prompts = [prompt(model, LENGTHS[number % len(LENGTHS)], number) for number in range(batch)]
-        ours = partial(rnd1lib.generate, model, max_new_tokens=NEW, **OPTIONS["rnd1"])
-        runs[f"{batch} prompts one by one"] = (
-            lambda: [ours([ids]).sequences[0] for ids in prompts],
-            lambda: ours(prompts).sequences,
-            1,
+        runs[f"{batch} prompts one by one"] = Contest(
+            under(model, 1, lambda: [ours(model, [ids], "rnd1")[0] for ids in prompts]),
+            under(model, 1, lambda: ours(model, prompts, "rnd1")),
         )
     return runs
 
 
-def measure(model, runs: dict[str, tuple[Run, Run, int]], pairs: int) -> dict[str, dict[str, object]]:
-    """Peaks first, while no run has grown this process; then the times."""
-    rnd1lib.generate(model, [[0]], max_new_tokens=1)  # what is loaded at the first use is nobody's memory
-    peaks = {}
-    for name, (theirs, ours, model.shift) in runs.items():
-        peaks[name] = (peak_mib(theirs), peak_mib(ours))
-    figures = {}
-    for name, (theirs, ours, model.shift) in runs.items():
-        slow, fast = alternate(theirs, ours, pairs)
-        figures[name] = {
-            "seconds": [round(median(slow), 3), round(median(fast), 3)],
-            "ratio": ratio(slow, fast),
-            "mib": [round(peak) for peak in peaks[name]],
-            "memory_ratio": round(peaks[name][0] / peaks[name][1], 2),
-        }
-    return figures
+def ours(model: DiffusionLM, prompts: list[list[int]], name: str) -> list[list[int]]:
+    return rnd1lib.generate(model, prompts, max_new_tokens=NEW, **OPTIONS[name]).sequences
 
 
-def show(console: Console, title: str, figures: dict[str, dict[str, object]]) -> None:
-    table = Table("against", "s, theirs", "s, ours", "time ratio", "MiB, theirs", "MiB, ours", "memory ratio", box=MARKDOWN)
-    for name, row in figures.items():
-        cells = (*row["seconds"], row["ratio"], *row["mib"], row["memory_ratio"])
-        table.add_row(name, *map(str, cells))
-    console.print(f"{title}\n", table, "", sep="\n")
+def under(model: DiffusionLM, shift: int, run: Run) -> Run:
+    """The run on the model under a shift."""
+
+    def shifted() -> list[list[int]]:
+        model.shift = shift
+        return run()
+
+    return shifted
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Prints a table for each network and a JSON line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--vs", default=",".join(PEERS))
@@ -102,16 +85,16 @@ def main() -> None:
     parser.add_argument("--network", default="head,smol")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="a tiny network, one pair: only to see that it works")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     networks, pairs = (["quick"], 1) if given.quick else (given.network.split(","), given.pairs)
-    console, results = Console(width=130, markup=False, highlight=False), {}
+    console, results = Console(width=150, markup=False, highlight=False), {}
     console.print(
         f"{machine()}\n{NEW} new tokens, {STEPS} steps, float32, temperature 0; {pairs} pairs; median [lowest, highest]\n"
     )
     for name in networks:
         model = NETWORKS[name]()
-        results[name] = measure(model, contests(model, given.vs.split(","), given.batch), pairs)
+        results[name] = measure(contests(model, given.vs.split(","), given.batch), pairs)
         size = f"width {model.config['hidden_size']}, {model.config['num_hidden_layers']} layers, V {model.vocab_size}"
         show(console, f"{name}: {model.config['model_type']}, {size}", results[name])
     print(json.dumps({"benchmark": "sampling", "machine": machine(), "pairs": pairs, "results": results}))
