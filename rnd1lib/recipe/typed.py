@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from functools import lru_cache
 from types import UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rnd1lib.registry import did_you_mean
@@ -35,7 +36,7 @@ def convert(cls: Any, values: Mapping[str, Any], word: str) -> tuple[dict[str, A
     options = [field for field in fields(cls) if field.init]
     names = [field.name for field in options]
     hints = get_type_hints(cls)
-    schema = OmegaConf.structured(cls)
+    schema = _schema(cls)
     converted: dict[str, Any] = {}
     misfits = [Misfit((name,), unknown(name, names, word)) for name in values if name not in names]
     for field in options:
@@ -51,15 +52,20 @@ def convert(cls: Any, values: Mapping[str, Any], word: str) -> tuple[dict[str, A
         elif (section := _dataclass_of_values(hints[name])) and isinstance(values[name], Mapping):
             converted[name], faults = _several(section, values[name], word)
             misfits += [_below(name, fault) for fault in faults]
-        elif hints[name] is Any:
-            converted[name] = values[name]
         else:
             try:
-                value = _widened(values[name], hints[name])
-                converted[name] = _plain(OmegaConf.select(OmegaConf.merge(schema, {name: value}), name))
+                converted[name] = _typed(schema, name, values[name], hints[name])
             except (OmegaConfBaseException, ValueError, TypeError, OverflowError):
                 misfits.append(Misfit((name,), f"{name}: {unfit(values[name], hints[name])}"))
     return converted, misfits
+
+
+@lru_cache(maxsize=256)
+def _schema(cls: Any) -> DictConfig:
+    """The dataclass as OmegaConf takes it, which takes it a while; never changed."""
+    schema = OmegaConf.structured(cls)
+    assert isinstance(schema, DictConfig)
+    return schema
 
 
 def unfit(value: Any, hint: Any) -> str:
@@ -128,5 +134,9 @@ def _below(name: str, fault: Misfit) -> Misfit:
     return Misfit((name, *fault.key), f"{name}.{fault.message}")
 
 
-def _plain(value: Any) -> Any:
-    return OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
+def _typed(schema: DictConfig, name: str, value: Any, hint: Any) -> Any:
+    """The value in the type of that field; OmegaConf's own errors if it does not fit."""
+    if hint is Any:
+        return value
+    typed = OmegaConf.select(OmegaConf.merge(OmegaConf.masked_copy(schema, name), {name: _widened(value, hint)}), name)
+    return OmegaConf.to_object(typed) if OmegaConf.is_config(typed) else typed

@@ -298,7 +298,7 @@ KEYS = (
 
 
 @given(st.sampled_from(KEYS), VALUES)
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_a_key_is_set_to_the_recipe_loads_or_says_why(key, value):
     from rnd1lib.recipe.writing import _scalar
 

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -103,11 +104,11 @@ def outcome(folder, step, monkeypatch, at, fault):
 @pytest.mark.parametrize("fault", [kill, fail(errno.EIO), fail(errno.ENOSPC)], ids=["kill -9", "EIO", "ENOSPC"])
 @pytest.mark.parametrize("step", [6, 5], ids=["a new step", "a step that is there"])
 def test_whatever_call_fails_the_old_is_there_or_the_new_and_each_is_whole(tmp_path, monkeypatch, step, fault):
+    write(tmp_path / "before", 4, 4, "old")
+    write(tmp_path / "before", 5, 5, "old")
     endings = []
     while 2 not in endings:
-        folder = tmp_path / str(len(endings))
-        write(folder, 4, 4, "old")
-        write(folder, 5, 5, "old")
+        folder = shutil.copytree(tmp_path / "before", tmp_path / str(len(endings)))
         endings.append(outcome(folder, step, monkeypatch, len(endings) + 1, fault))
         there = {found: read(path) for found, path in found_checkpoints(folder).items()}
         old, new = {4: 4, 5: 5}, {4: 4, 5: 5} | {step: 7}
