@@ -79,6 +79,13 @@ def compare(component, expert_parallel, folder):
     ours, theirs = (DiffusionLM(network, **facts) for network in (shared, alone))
     torch.testing.assert_close(ours.logits(ids_BL), theirs.logits(ids_BL), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(ours.logits(ids_BL, rows_BL=rows_BL), theirs.logits(ids_BL)[rows_BL], atol=1e-5, rtol=1e-4)
+    caches = [model.prefill(ids_BL) for model in (ours, theirs)]
+    at_BS = torch.tensor([[2, 9, 15], [0, 3, 4]])
+    asked = {"at_BS": at_BS, "rows_BS": rows_BL[:, :3]}
+    few, fewer = (
+        model.extend(cache, ids_BL.gather(1, at_BS) - 1, **asked) for model, cache in zip((ours, theirs), caches, strict=True)
+    )
+    torch.testing.assert_close(few, fewer, atol=1e-5, rtol=1e-4)
 
     loss_of(shared, ids_BL, rows_BL).backward()
     everyones = torch.zeros_like(rows_BL)

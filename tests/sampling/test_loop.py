@@ -104,6 +104,16 @@ def test_the_head_is_asked_for_masked_rows_of_the_block_only(TableModel):
     assert model.rows_asked == [3, 2, 1, 3, 2, 1]
 
 
+def test_a_choice_made_without_the_model_asks_the_head_about_nothing_else(TableModel):
+    model = TableModel(shift=1)
+    generate(model, [[5, 6], [7]], sampler=LeftToRight(steps=3), max_new_tokens=6)
+    assert model.rows_asked == [4, 4, 4]
+    model = TableModel()
+    done = infill(model, [[5] + [63] * 9, [5, 63]], sampler=Ancestral(steps=6), seed=1)
+    assert model.rows_asked == [int(step.committed_BL.sum()) for step in done.steps]
+    assert done.token_forwards == 10 * len([1 for step in done.steps if step.committed_BL[0].any()]) + 2
+
+
 def test_rows_that_are_full_leave_the_batch(TableModel):
     model = TableModel()
     infill(model, [[5, 63, 6], [5, 63, 63, 63, 63]], sampler=Rnd1Entropy())
