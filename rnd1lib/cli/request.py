@@ -33,7 +33,9 @@ class Request:
     steps: Annotated[int | None, typer.Option(help="Forward passes; one for each token by default.")] = None
     option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="An option of the sampler.")] = None
     guidance: Annotated[float, typer.Option(help="Strength of classifier-free guidance; 0 is none.")] = 0.0
-    cache: Annotated[str | None, typer.Option(help="Keys and values kept between steps: prefix, dual or block.")] = None
+    cache: Annotated[
+        str | None, typer.Option(help="Keys and values kept: prefix, dual or block. Not exact on every model.")
+    ] = None
     seed: Annotated[int, typer.Option(help="Decides every random number.")] = 0
     batch: Annotated[int, typer.Option(help="Texts at a time; changes none of them.")] = 8
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; by default a GPU if there is one.")] = None
