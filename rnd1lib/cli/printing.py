@@ -25,13 +25,20 @@ def show(answers: Iterable[Any], prompts: Sequence[Prompt], *, seed: int, as_jso
             asked = prompts[answer.number]
             prompt = asked.messages if isinstance(asked, Conversation) else asked
             line = json.dumps({"prompt": prompt, **answer._asdict(), "seed": seed}, ensure_ascii=False)
-        try:
+        with to_stdout():
             typer.echo(line)
-        except OSError as error:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be flushed has no place to go
-            if isinstance(error, BrokenPipeError):  # whoever reads has seen enough, as `head` has
-                raise typer.Exit from None
-            raise Rnd1Error(f"stdout cannot be written: {error.strerror}.") from error
+
+
+@contextmanager
+def to_stdout() -> Iterator[None]:
+    """Around what prints: a reader that has seen enough, as `head` has, is no error; a full disk is a sentence."""
+    try:
+        yield
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be flushed has no place to go
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit from None
+        raise Rnd1Error(f"stdout cannot be written: {error.strerror}.") from error
 
 
 @contextmanager

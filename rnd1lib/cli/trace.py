@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from rnd1lib.cli.printing import to_stdout
 from rnd1lib.cli.recording import write
 from rnd1lib.views import read_traces
 from rnd1lib.views.page import page
@@ -21,6 +22,14 @@ class Color(StrEnum):
     confidence = "confidence"
     entropy = "entropy"
     step = "step"
+
+
+class Stdout(Console):
+    """A console that leaves a broken pipe to its caller."""
+
+    def on_broken_pipe(self) -> None:
+        """Called where rich would end the process."""
+        raise
 
 
 def trace(
@@ -39,6 +48,7 @@ def trace(
         write(html, page(traces))
         typer.echo(f"{html}: {len(traces)} trace{'s' * (len(traces) > 1)}.", err=True)
         return
-    view = TerminalView(color=color.value, console=Console())
-    for each in traces:
-        view.draw(each)
+    view = TerminalView(color=color.value, console=Stdout())
+    with to_stdout():
+        for each in traces:
+            view.draw(each)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, is_dataclass
-from types import NoneType
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
 from rnd1lib.kinds import Denoiser, Sampler
 from rnd1lib.sampling.arguments import canvas_ids, check, prompt_ids, sampler_of
-from rnd1lib.sampling.cache import is_exact
+from rnd1lib.sampling.call import Asked, Call, as_text
 from rnd1lib.sampling.canvas import Canvas
 from rnd1lib.sampling.loop import fill
-from rnd1lib.views import Given, Header, Observer, Piece, Recorder, Step, Trace
+from rnd1lib.views import Observer, Recorder, Step, Trace
 from rnd1lib.views.notebook import fragment
 from rnd1lib.views.step import tell
-from rnd1lib.views.trace import VERSION
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +24,7 @@ class Generation:
 
     sequences: ids, prompt and answer, nothing behind the end-of-text. texts: the same decoded, without the end-of-text; the
     ids as text where the model has no tokenizer. steps: one a forward pass. forward_calls: how many passes. token_forwards:
-    how many tokens were run through the network in them, guidance's twins included, padding not. header: what was asked for;
-    piece: a token's text.
+    how many tokens were run through the network in them, guidance's twins included, padding not. call: what was asked for.
     """
 
     sequences: list[list[int]]
@@ -36,13 +32,12 @@ class Generation:
     steps: list[Step]
     forward_calls: int
     token_forwards: int
-    header: Header = field(repr=False)
-    piece: Piece = field(repr=False)
+    call: Call = field(repr=False)
 
     def trace(self) -> Trace:
         """The steps as plain data; with entropies and best tokens only if an observer asked for them."""
         recorder = Recorder()
-        recorder.begin(self.header, self.piece)
+        recorder.begin(self.call.header, self.call.piece)
         for step in self.steps:
             recorder(step)
         return recorder.traces[0]
@@ -84,7 +79,7 @@ def generate(
         component,
         end_token_id=model.eos_token_id,
     )
-    asked = _Asked(component, sampler, guidance, cache, seed, _numbers(numbers, rows), on_step)
+    asked = Asked(component, sampler, guidance, cache, seed, _numbers(numbers, rows), on_step)
     return _filled(canvas, asked, [len(row) + new for row in rows])
 
 
@@ -109,27 +104,15 @@ def infill(
     component = sampler_of(sampler, options, model)
     rows = canvas_ids(model, canvases, numbers)
     canvas = Canvas(model, rows, [0] * len(rows), component)
-    asked = _Asked(component, sampler, guidance, cache, seed, _numbers(numbers, rows), on_step)
+    asked = Asked(component, sampler, guidance, cache, seed, _numbers(numbers, rows), on_step)
     return _filled(canvas, asked, [len(row) for row in rows])
 
 
-class _Asked(NamedTuple):
-    """What both functions pass on."""
-
-    sampler: Sampler
-    name: str | Sampler
-    guidance: float
-    cache: str | None
-    seed: int
-    numbers: Sequence[int]
-    on_step: Observer | None
-
-
-def _filled(canvas: Canvas, asked: _Asked, lengths: Sequence[int]) -> Generation:
+def _filled(canvas: Canvas, asked: Asked, lengths: Sequence[int]) -> Generation:
     """Fills a canvas; `lengths`: where each row is cut at the latest."""
-    model, piece = canvas.model, piece_of(canvas.model)
-    header = _header(canvas, asked, piece)
-    tell(asked.on_step, "begin", header, piece)
+    call, on_step = Call(canvas, asked), asked.on_step
+    if hasattr(on_step, "begin"):
+        tell(on_step, "begin", call.header, call.piece)
     try:
         steps, tokens = fill(
             canvas,
@@ -138,35 +121,12 @@ def _filled(canvas: Canvas, asked: _Asked, lengths: Sequence[int]) -> Generation
             cache=asked.cache,
             seed=asked.seed,
             numbers=asked.numbers,
-            on_step=asked.on_step,
+            on_step=on_step,
         )
     finally:
-        tell(asked.on_step, "end")
+        tell(on_step, "end")
     sequences = [text[:length] for text, length in zip(canvas.texts(), lengths, strict=True)]
-    return Generation(sequences, _texts(model, sequences), steps, len(steps), tokens, header, piece)
-
-
-def _header(canvas: Canvas, asked: _Asked, piece: Piece) -> Header:
-    model: Any = canvas.model
-    rows = [row[:length] for row, length in zip(canvas.ids_BL.tolist(), canvas.lengths_B.tolist(), strict=True)]
-    tokenizer = getattr(model, "tokenizer", None)
-    return Header(
-        version=VERSION,
-        model=getattr(model, "name", None) or type(model).__name__,
-        tokenizer=None if tokenizer is None else getattr(tokenizer, "name", None) or type(tokenizer).__name__,
-        vocabulary=getattr(tokenizer, "vocabulary_sha256", None),
-        sampler=asked.name if isinstance(asked.name, str) else type(asked.name).__name__,
-        options=_options(asked.sampler),
-        seed=asked.seed,
-        guidance=float(asked.guidance),
-        cache=asked.cache,
-        exact=is_exact(model, asked.cache),
-        shift=model.shift,
-        mask_token_id=model.mask_token_id,
-        end_token_id=canvas.end_token_id,
-        canvases=[Given(number, row) for number, row in zip(asked.numbers, rows, strict=True)],
-        pieces={token: piece(token) for row in rows for token in dict.fromkeys(row)},
-    )
+    return Generation(sequences, _texts(canvas.model, sequences), steps, len(steps), tokens, call)
 
 
 def _reserved_slot(model: Denoiser, sampler: Sampler) -> list[int]:
@@ -182,23 +142,3 @@ def _numbers(numbers: Sequence[int] | None, rows: list[list[int]]) -> Sequence[i
 
 def _texts(model: Denoiser, sequences: list[list[int]]) -> list[str]:
     return [as_text(model, row[:-1] if row[-1:] == [model.eos_token_id] else row) for row in sequences]
-
-
-def _options(sampler: Sampler) -> dict[str, Any]:
-    """A component's fields as plain values; what JSON cannot hold as its text."""
-    options: dict[str, Any] = asdict(sampler) if is_dataclass(sampler) else {}
-    finite = {name: not isinstance(value, float) or math.isfinite(value) for name, value in options.items()}
-    plain = (bool, int, float, str, NoneType)
-    return {name: value if isinstance(value, plain) and finite[name] else str(value) for name, value in options.items()}
-
-
-def piece_of(model: Denoiser) -> Piece:
-    """Shows one token: its text, with the bytes of half a character named; its number where the model has no tokenizer."""
-    piece: Piece | None = getattr(getattr(model, "tokenizer", None), "piece", None)
-    return piece or (lambda token: as_text(model, [token]))
-
-
-def as_text(model: Denoiser, ids: Sequence[int]) -> str:
-    """Ids as text; as numbers where the model has no tokenizer."""
-    tokenizer = getattr(model, "tokenizer", None)
-    return " ".join(map(str, ids)) if tokenizer is None else str(tokenizer.decode(ids))

@@ -16,7 +16,8 @@ import rnd1lib
 from rnd1lib.errors import Note, OtherRankFailed, Rnd1Error, SamplingError, Stopped
 from rnd1lib.kinds import Conversation, Denoiser
 from rnd1lib.sampling.arguments import canvas_ids, prompt_ids
-from rnd1lib.sampling.generation import Generation, as_text
+from rnd1lib.sampling.call import as_text
+from rnd1lib.sampling.generation import Generation
 from rnd1lib.sampling.ranks import Ranks
 from rnd1lib.views import Observer, Observers, Recorder, Step
 

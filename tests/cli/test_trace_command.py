@@ -1,6 +1,8 @@
 """`--trace` of `rnd1 sample` and `rnd1 infill`, `--json`, and `rnd1 trace`, on a tiny model folder."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from sampling_command import lines, rnd1
@@ -55,6 +57,13 @@ def test_rnd1_trace_prints_the_canvases_step_by_step(traced):
         "step 2",
     ]
     assert len(lines(rnd1("trace", traced, traced))) == 2 * len(shown)
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(traced, tmp_path):
+    (tmp_path / "long.jsonl").write_bytes(traced.read_bytes() * 300)
+    command = f"{sys.executable} -m rnd1lib trace {tmp_path / 'long.jsonl'} | head -n 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], text=True, capture_output=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("step 1")
 
 
 def test_json_tells_what_was_asked_and_what_it_cost(with_text):
