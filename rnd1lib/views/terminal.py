@@ -54,7 +54,9 @@ class TerminalView:
         self._recorder = Recorder(details=self.details)
         self._recorder.begin(header, piece)
         self._canvases, self._pieces, self._started = Canvases(header), dict(header.pieces), time.monotonic()
-        if self._console.is_terminal:  # answers go to stdout meanwhile, which is not ours to redirect
+        if (
+            self._console.is_terminal and not self._console.is_dumb_terminal
+        ):  # answers go to stdout meanwhile, which is not ours to redirect
             self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
             self._live.start()
 

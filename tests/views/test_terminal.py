@@ -75,6 +75,13 @@ def test_a_live_view_is_an_observer_and_draws_as_a_trace_does(TableModel):
             assert stream.getvalue() == replay.getvalue() != ""
 
 
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines(TableModel):
+    stream = io.StringIO()
+    with TerminalView(console=Console(file=stream, force_terminal=True, _environ={"TERM": "dumb"}, width=60)) as view:
+        infill(TableModel(), [[5, 63, 63]], sampler=Llada(), on_step=view)
+    assert [text[:6] for text in stream.getvalue().splitlines()] == ["step 1", "step 2"]
+
+
 def test_in_a_terminal_the_canvas_is_drawn_with_steps_and_speed():
     lines, _ = screen(line(0, (0, 1, 1)))
     assert lines[0] == f"The cat{MASK}"
