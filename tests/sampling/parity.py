@@ -5,6 +5,7 @@ else the small copy in the tree. Nothing but the reasons is written down.
 """
 
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -94,5 +95,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    warnings.simplefilter("ignore")  # that caches are approximate, in each case of Fast-dLLM's
     with torch.no_grad():
         main(Path(sys.argv[1]) if sys.argv[1:] else SHARED if SHARED.is_dir() else TESTS / "goldens")
