@@ -54,7 +54,7 @@ def check(model: Denoiser, *, guidance: float, cache: str | None, seed: int) -> 
 
 
 def _check_cache(model: Denoiser, cache: str) -> None:
-    if cache not in POLICIES:
+    if cache not in list(POLICIES):
         raise SamplingError(f"cache: {cache!r} is none of {', '.join(POLICIES)} (None: no cache).")
     missing = [name for name in ("prefill", "extend") if not hasattr(model, name)]
     if missing:

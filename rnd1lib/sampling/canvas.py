@@ -44,7 +44,7 @@ class Canvas:
         self._blocks_B = (-(-(self.lengths_B - origins_B) // length)).clamp(min=1)
         self._steps = sampler.steps
         if self._steps is not None and bool((self._blocks_B > self._steps).any()):
-            whose = " (the model's)" if length == of_model else ""
+            whose = " (the model's)" if length == of_model > 1 else ""
             raise SamplingError(
                 f"steps: {self._steps} are too few for {int(self._blocks_B.max())} blocks of {length}{whose}: "
                 "each block needs a step."
