@@ -129,7 +129,7 @@ def test_a_batch_runs_the_tokens_of_its_rows(model_of):
             assert together.forward_calls == max(done.forward_calls for done in alone)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     mask=st.sampled_from(["bidirectional", "causal", "block_causal", "annealing"]),
     cache=st.sampled_from(CACHES),
@@ -183,12 +183,12 @@ def test_an_approximate_cache_says_so_and_an_exact_one_does_not(model_of):
     with pytest.warns(Note, match="prefix is approximate") as heard:
         done = rnd1lib.generate(model_of("bidirectional"), PROMPTS, max_new_tokens=2, cache="prefix")
     assert heard[0].filename == __file__
-    assert (done.header.cache, done.header.exact) == ("prefix", False)
+    assert (done.call.header.cache, done.call.header.exact) == ("prefix", False)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         done = rnd1lib.generate(model_of("causal"), PROMPTS, max_new_tokens=2, cache="prefix")
-    assert (done.header.cache, done.header.exact) == ("prefix", True)
-    assert generated(model_of("bidirectional"), new=2).header.exact
+    assert (done.call.header.cache, done.call.header.exact) == ("prefix", True)
+    assert generated(model_of("bidirectional"), new=2).call.header.exact
 
 
 def test_a_cache_that_is_not_to_be_had_is_one_sentence(model_of, TableModel):
