@@ -11,6 +11,7 @@ from rnd1lib.errors import SamplingError
 from rnd1lib.kinds import Decision, Sampler, View
 from rnd1lib.sampling.cache import reader
 from rnd1lib.sampling.canvas import Canvas
+from rnd1lib.sampling.reading import Reader
 from rnd1lib.sampling.record import Record
 from rnd1lib.sampling.view import Forward, StepView, views
 from rnd1lib.views import Observer, Step
@@ -42,17 +43,22 @@ def fill(
     record = Record(canvas, numbers_B, details=bool(getattr(on_step, "details", False)))
     asking = reader(canvas, cache, guidance)
     while canvas.settle():
-        forward = Forward(canvas, asking)
-        seen = views(forward, seed=seed, numbers=numbers_B)
-        decisions = [_decide(sampler, view) for view in seen]
-        for view, decision in zip(seen, decisions, strict=True):
-            _commit(canvas, view, sampler, decision, record)
-        canvas.step_B += forward.open_B
-        if forward.logits:
+        if _advance(canvas, sampler, asking, record, seed=seed, numbers_B=numbers_B):
             steps.append(record.step(len(steps)))
             if on_step is not None:
                 on_step(steps[-1])
     return Filled(steps, int(asking.tokens))
+
+
+def _advance(canvas: Canvas, sampler: Sampler, asking: Reader, record: Record, *, seed: int, numbers_B: torch.Tensor) -> bool:
+    """One step of every open row; whether the model was asked. Its logits are gone before it is asked again."""
+    forward = Forward(canvas, asking)
+    seen = views(forward, seed=seed, numbers=numbers_B)
+    decisions = [_decide(sampler, view) for view in seen]
+    for view, decision in zip(seen, decisions, strict=True):
+        _commit(canvas, view, sampler, decision, record)
+    canvas.step_B += forward.open_B
+    return bool(forward.logits)
 
 
 def _decide(sampler: Sampler, view: StepView) -> Decision:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import torch
@@ -73,10 +74,7 @@ class StepView:
 
     def uniform(self, name: str) -> Tensor:
         """[N] in [0, 1): a function of the seed, `name`, the prompt's number, the position and the step in its block."""
-        return self._uniform(name, self.sequence_N, self.position_N)
-
-    def _uniform(self, name: str, sequence_N: Tensor, position_N: Tensor) -> Tensor:
-        return hash_uniform(self._seed, name, self._numbers_B[sequence_N], position_N, self.step)
+        return hash_uniform(self._seed, name, self._numbers_B[self.sequence_N], self.position_N, self.step)
 
     def scores(
         self, temperature: float, top_k: int | None = None, top_p: float | None = None, where: Where = "masked"
@@ -87,9 +85,10 @@ class StepView:
             asked_BL, logits_NV = self._forward.asked(where), self._forward.read(where)
             if len(self.rows_B) < int(self._forward.open_B.sum()):
                 logits_NV = logits_NV[torch.isin(asked_BL.nonzero()[:, 0], self.rows_B)]
-            places = asked_BL[self.rows_B].nonzero(as_tuple=True)
-            mask_token_id = self._forward.canvas.model.mask_token_id
-            self.scored[law, where] = LazyScores(logits_NV, mask_token_id, law, lambda: self._uniform("token", *places))
+            sequence_N, position_N = asked_BL[self.rows_B].nonzero(as_tuple=True)
+            mask_token_id, indices = self._forward.canvas.model.mask_token_id, (self._numbers_B[sequence_N], position_N)
+            uniform = partial(hash_uniform, self._seed, "token", *indices, self.step)  # not of self: a cycle would keep logits
+            self.scored[law, where] = LazyScores(logits_NV, mask_token_id, law, uniform)
         return self.scored[law, where]
 
     def choose(self, commit_N: Tensor) -> None:

@@ -1,6 +1,8 @@
 """What holds for every sampler: batches equal their rows, the given stays, nothing is left masked, no call is wasted."""
 
+import gc
 import math
+import weakref
 from dataclasses import dataclass
 
 import pytest
@@ -281,3 +283,23 @@ def test_on_step_hears_every_step_with_its_canvas(TableModel):
     for step in heard:
         assert (step.log_prob_BL[step.committed_BL] < 0).all()
         assert (step.log_prob_BL[~step.committed_BL] == 0).all()
+
+
+@pytest.mark.parametrize("name", ["rnd1_entropy", "llada", "dream", "p2", "left_to_right"])
+def test_the_logits_of_a_step_are_gone_before_the_model_is_asked_again(name, TableModel):
+    """Without the garbage collector, which would come too late for logits of gigabytes."""
+
+    class Watched(TableModel):
+        last = staticmethod(lambda: None)
+
+        def logits(self, ids_BL, *, rows_BL=None, documents_BL=None):
+            assert self.last() is None
+            logits = super().logits(ids_BL, rows_BL=rows_BL, documents_BL=documents_BL)
+            self.last = weakref.ref(logits)
+            return logits
+
+    gc.disable()
+    try:
+        assert len(generate(Watched(), [[1, 2], [3]], sampler=name, max_new_tokens=6, temperature=0.7, seed=1).steps) > 2
+    finally:
+        gc.enable()
