@@ -41,7 +41,7 @@ class SamplingError(Rnd1Error):
 
 
 class NumericalError(Rnd1Error):
-    """A loss or gradient that is not finite, step after step. Exit code 3."""
+    """A loss or gradient that is not finite, step after step, or a logit when a text is sampled. Exit code 3."""
 
     exit_code = 3
 

@@ -15,6 +15,12 @@ from rnd1lib.registry import did_you_mean
 LARGEST_BYTES = 1 << 30
 LINE = 'a text, a list of ids, {"prompt": text or ids} or {"messages": [{"role": ..., "content": ...}]}'
 
+ARGUMENTS = {
+    *("model", "prompts", "canvases", "max_new_tokens", "sampler", "guidance", "cache", "seed", "on_step", "numbers"),
+    *("rows", "fill", "batch", "ranks", "watches", "recorder"),
+}
+"""Of `generate`, `infill` and the job around them; no sampler's option is called so."""
+
 Prompt = str | list[int] | Conversation
 
 
@@ -73,7 +79,7 @@ def parse_options(pairs: Sequence[str], **named: Any) -> dict[str, Any]:
             raise SamplingError(f"--option {pair!r}: KEY=VALUE is expected, such as top_p=0.9.")
         if key in options:
             raise SamplingError(f"--option {pair!r}: {key} is given twice.")
-        if key in ("max_new_tokens", "guidance", "cache", "seed", "on_step", "numbers", "sampler"):
+        if key in ARGUMENTS:
             raise SamplingError(f"--option {pair!r}: {key} is no option of a sampler; see --help.")
         try:
             options[key] = json.loads(value)

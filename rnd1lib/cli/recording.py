@@ -26,11 +26,14 @@ def recording(trace: Path | None, html: Path | None, *, rank: int = 0, ranks: in
     """Within it texts are recorded; the files are there when it ends, however it ends. One process alone writes its trace as
     it goes.
 
-    Rnd1Error: a file that cannot be written; a folder that does not exist is told of at once.
+    Where no text was begun, what was in the files stays. Rnd1Error: a file that cannot be written; a folder that does not
+    exist is told of at once, and so is one file for both.
     """
     for path in filter(None, (trace, html)):
         if path.is_dir() or not path.parent.is_dir():
             raise Rnd1Error(f"{path}: cannot be written: it is a folder, or the folder that it is to lie in does not exist.")
+    if trace is not None and html is not None:
+        refuse_same(html, trace)
     gathered = trace is not None and ranks > 1
     recorder = Recorder() if html is not None or gathered else None
     with TraceWriter(trace) if trace is not None and not gathered else nullcontext() as writer:
@@ -38,10 +41,16 @@ def recording(trace: Path | None, html: Path | None, *, rank: int = 0, ranks: in
             yield Recording([] if writer is None else [lambda model: nullcontext(writer)], recorder)
         finally:
             if recorder is not None and rank == 0:
-                if trace is not None and gathered:
+                if trace is not None and gathered and recorder.traces:
                     write(trace, "".join(map(to_text, recorder.traces)))
-                if html is not None:
+                if html is not None and recorder.traces:
                     write(html, page(recorder.traces))
+
+
+def refuse_same(html: Path, trace: Path) -> None:
+    """Rnd1Error: the page would be written over the trace."""
+    if html.resolve() == trace.resolve():
+        raise Rnd1Error(f"{html}: is the trace; the page of --html needs a file of its own.")
 
 
 def write(path: Path, text: str) -> None:

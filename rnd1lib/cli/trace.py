@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from rnd1lib.cli.printing import to_stdout
-from rnd1lib.cli.recording import write
+from rnd1lib.cli.recording import refuse_same, write
 from rnd1lib.views import read_traces
 from rnd1lib.views.page import page
 from rnd1lib.views.terminal import TerminalView
@@ -45,6 +45,8 @@ def trace(
     """
     traces = [each for file in files for each in read_traces(file)]
     if html is not None:
+        for file in files:
+            refuse_same(html, file)
         write(html, page(traces))
         typer.echo(f"{html}: {len(traces)} trace{'s' * (len(traces) > 1)}.", err=True)
         return

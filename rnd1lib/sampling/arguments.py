@@ -34,6 +34,8 @@ def sampler_of(sampler: str | Sampler, options: dict[str, Any], model: Denoiser)
         raise
     except (ValueError, TypeError) as error:
         raise SamplingError(str(error)) from error
+    if not hasattr(component, "decide"):
+        raise SamplingError(f"sampler: {component!r:.60} is neither the name of a sampler nor one that was built.")
     vocabulary = getattr(model, "vocab_size", None)
     if component.top_k is not None and vocabulary is not None and component.top_k > vocabulary:
         sentence = f"top_k: {component.top_k} is above the vocabulary of {vocabulary} tokens: all are kept."

@@ -65,7 +65,7 @@ def open_model(folder: str, *, device: str | None = None, chat: bool = False) ->
     if device is None:
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(0, device=device)
+        torch.empty(0, device=device).cpu()
     except (RuntimeError, AssertionError) as error:  # torch has no class of its own for a device that is not there
         reason = str(error).partition("\n")[0]
         raise SamplingError(f"device: {device!r} cannot be used: {reason}") from error

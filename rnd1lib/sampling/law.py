@@ -14,6 +14,7 @@ from torch import Tensor
 
 BLOCK = 256  # tokens; a row of log-odds is padded to a multiple
 SHORT = 4 * BLOCK  # up to here a row is one block
+HOTTEST = 1e38  # finite in float32, so that what must not be drawn stays at -inf
 NEVER = -200.0  # log-odds whose exp is exactly 0 in float32, yet finite, so that 0 * NEVER is 0 and no entropy is NaN
 
 
@@ -81,7 +82,7 @@ def keep(odds_nP: Tensor, best_n1: Tensor, law: Law, out_nP: Tensor) -> Kept:
         odds_nK, ids_nK = highest(odds_nP, law.top_k)
         best_n1, out_nP = torch.zeros_like(best_n1), torch.empty_like(odds_nK)
     if law.temperature not in (0.0, 1.0):
-        odds_nK /= max(law.temperature, 1e-8)
+        odds_nK /= min(max(law.temperature, 1e-8), HOTTEST)
     probability_nK = torch.softmax(odds_nK, -1, out=out_nP)
     if law.top_p is not None and law.top_p < 1:
         probability_nK *= nucleus(probability_nK, law.top_p)

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from rnd1lib.errors import NumericalError
 from rnd1lib.sampling.law import Law, first_highest, highest, keep, padded
 
 ELEMENTS_OF_CPU = 1 << 20  # logits at a time, so that what a chunk writes stays in the cache
@@ -34,6 +35,7 @@ class LazyScores:
 
     The pass for any of them gives the token and its log-probability too: a sampler that reads the statistic that it orders
     by before the token pays for one pass. `uniform` gives [N] numbers in [0, 1), and is called if a token is drawn.
+    NumericalError: a row's best logit is not finite, or one of them is no number.
     """
 
     def __init__(self, logits_NV: Tensor, mask_token_id: int, law: Law, uniform: Callable[[], Tensor]) -> None:
@@ -129,4 +131,6 @@ class LazyScores:
                 odds_nP[:, vocabulary:] = -torch.inf
             odds_nP[:, self._mask_token_id] = -torch.inf
             highest_n1, best_n1 = first_highest(odds_nP)
+            if not bool(highest_n1.isfinite().all()):
+                raise NumericalError("The model's logits are not finite numbers: its weights or a huge guidance overflow.")
             yield Chunk(slice(start, start + size), odds_nP.sub_(highest_n1), best_n1, room_nP)

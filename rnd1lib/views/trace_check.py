@@ -99,12 +99,12 @@ def _fields(fields: Mapping[str, Any], wanted: Mapping[str, Callable[[Any], Any]
 def _number(value: Any, low: float, high: float, *, whole: bool) -> Any:
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not low <= value <= high:
         kind = "an integer" if whole else "a number"
-        upper = "" if high == math.inf else f" to {high:g}"
-        raise Fault(f"{str(value)[:40]!r} is not {kind} of {low:g}{upper}")
+        upper = "" if high == math.inf else f" to {high}"
+        raise Fault(f"{str(value)[:40]!r} is not {kind} of {low}{upper}")
     return value
 
 
-def whole(high: int = LARGEST_ID) -> Callable[[Any], int]:
+def whole(high: float = LARGEST_ID) -> Callable[[Any], int]:
     """An integer from 0 to `high`."""
     return lambda value: int(_number(value, 0, high, whole=True))
 
@@ -190,7 +190,7 @@ HEADER: dict[str, Callable[[Any], Any]] = {
     "vocabulary": maybe(text),
     "sampler": text,
     "options": options,
-    "seed": whole(1 << 64),
+    "seed": whole(math.inf),
     "guidance": number(),
     "cache": maybe(text),
     "exact": truth,

@@ -1,10 +1,15 @@
 """Bad input of `rnd1 sample` and `rnd1 infill`: a sentence that says what is allowed, and exit code 2, each time."""
 
+import inspect
 import json
 import shutil
 
 import pytest
 from sampling_command import lines, mistake, rnd1
+
+import rnd1lib
+from rnd1lib.cli.prompts import ARGUMENTS
+from rnd1lib.sampling.job import answers
 
 
 @pytest.mark.parametrize(
@@ -13,6 +18,7 @@ from sampling_command import lines, mistake, rnd1
         (["x y"], "--ids: 'x y' is not a list of token ids such as '5 9 13'."),
         (["5", "--option", "temperature"], "KEY=VALUE is expected"),
         (["5", "--option", "seed=1"], "seed is no option of a sampler"),
+        *((["5", "--option", f"{name}=1"], f"{name} is no option of a sampler") for name in ("model", "prompts", "batch")),
         (["5", "--steps", "3", "--option", "steps=3"], "steps is given twice"),
         (["5", "--option", "temperature=-1"], "temperature: -1"),
         (["5", "--option", "temperature=NaN"], "temperature: nan is not a finite number of 0 or more"),
@@ -25,6 +31,7 @@ from sampling_command import lines, mistake, rnd1
         (["5", "--sampler", "rnd1_entropi"], "Did you mean 'rnd1_entropy'?"),
         (["5", "--cache", "prefiks"], "prefiks"),
         (["5", "--device", "gpu"], "device: 'gpu' cannot be used: "),
+        (["5", "--device", "meta"], "device: 'meta' cannot be used: "),
         (["5", "--device", "cuda:99"], "device: 'cuda:99' cannot be used: "),
         (["5", "--steps", "0"], "steps: 0 is below 1"),
         (["5", "--batch", "0"], "batch: 0 is below 1"),
@@ -56,6 +63,13 @@ def test_a_mistake_of_sample_is_a_sentence(folder, arguments, sentence):
 )
 def test_a_mistake_of_infill_is_a_sentence(with_text, arguments, sentence):
     assert sentence in mistake(rnd1("infill", with_text, *arguments))
+
+
+@pytest.mark.parametrize("called", [rnd1lib.generate, rnd1lib.infill, answers])
+def test_no_argument_passes_for_an_option_of_a_sampler(called):
+    every = inspect.signature(called).parameters.values()
+    named = {each.name for each in every if each.kind is not inspect.Parameter.VAR_KEYWORD}
+    assert named <= ARGUMENTS
 
 
 def test_a_mask_token_named_in_a_text_is_a_mask(with_text):

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from sampling_command import lines, rnd1
+from sampling_command import lines, mistake, rnd1
 
 import rnd1lib
 from rnd1lib.errors import DataError, Rnd1Error, Stopped
@@ -115,6 +115,28 @@ def test_a_page_shows_the_traces_of_a_run_or_of_several_files(with_text, traced,
     assert (tmp_path / "run.html").read_bytes() == (tmp_path / "later.html").read_bytes()
     lines(rnd1("trace", traced, traced, "--html", tmp_path / "both.html"))
     assert (tmp_path / "both.html").stat().st_size > (tmp_path / "run.html").stat().st_size
+
+
+def test_where_no_text_was_begun_files_stay_as_they_are(folder, tmp_path):
+    page, trace = tmp_path / "kept.html", tmp_path / "kept.jsonl"
+    page.write_text("kept")
+    trace.write_text("kept")
+    mistake(rnd1("sample", folder, "5", "--ids", "--sampler", "none", "--html", page, "--trace", trace))
+    mistake(rnd1("sample", folder, "5", "--ids", "--sampler", "none", "--html", tmp_path / "new.html"))
+    assert page.read_text() == trace.read_text() == "kept" and not (tmp_path / "new.html").exists()
+
+
+def test_a_page_is_not_written_over_its_trace(folder, traced, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    both = ["--trace", "run", "--html", tmp_path / "run"]
+    assert "is the trace" in mistake(rnd1("sample", folder, "5", "--ids", *both)) and not (tmp_path / "run").exists()
+    before = traced.read_bytes()
+    assert "is the trace" in mistake(rnd1("trace", traced, "--html", traced)) and traced.read_bytes() == before
+
+
+def test_a_trace_of_any_seed_is_read_back(folder, tmp_path):
+    lines(rnd1("sample", folder, "5", "--ids", "--max-new-tokens", 2, "--seed", 1 << 90, "--trace", tmp_path / "t.jsonl"))
+    assert read_traces(tmp_path / "t.jsonl")[0].header.seed == 1 << 90
 
 
 def test_what_is_no_trace_is_told_with_its_line(tmp_path):

@@ -37,6 +37,7 @@ class Letters:
         {"max_new_tokens": True},
         {"eb_gama": 1.0},
         {"sampler": "rnd1_entropi"},
+        {"sampler": 5},
         {"guidance": float("nan")},
         {"guidance": -1.0},
         {"guidance": "much"},

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from rnd1lib.errors import NumericalError
 from rnd1lib.sampling import scores as module
 from rnd1lib.sampling.law import BLOCK, SHORT, Law
 from rnd1lib.sampling.scores import PLAIN, LazyScores
@@ -133,13 +134,22 @@ def test_a_nucleus_of_one_token_is_certain_and_has_no_entropy():
     assert (scores.token.item(), scores.log_prob.item(), scores.entropy.item(), scores.margin.item()) == (1, 0, 0, 1)
 
 
-@pytest.mark.parametrize("temperature", [0.0, 1e-6, 1e-300, 1.0, 1e9])
+@pytest.mark.parametrize("temperature", [0.0, 1e-6, 1e-300, 1.0, 1e9, 1e300])
 def test_extreme_logits_and_temperatures_stay_finite(temperature):
     logits_NV = torch.tensor([[3e38, -3e38, 0.0, 1e30], [0.0, -torch.inf, -torch.inf, 5.0]])
     scores = scores_of(logits_NV, Law(temperature), mask_token_id=3, uniform_N=torch.tensor([0.5, 0.5]))
     for name in ("log_prob", "plain_log_prob", "entropy", "margin"):
         assert torch.isfinite(getattr(scores, name)).all()
     assert 3 not in scores.token
+
+
+@pytest.mark.parametrize("wrong", [torch.nan, torch.inf])
+@pytest.mark.parametrize("vocabulary", [4, SHORT + 1])
+def test_logits_that_are_no_numbers_are_told_of(wrong, vocabulary):
+    logits_NV = torch.zeros(2, vocabulary)
+    logits_NV[1, -1] = wrong
+    with pytest.raises(NumericalError, match="not finite"):
+        _ = scores_of(logits_NV, Law(1.0)).token
 
 
 def test_the_models_logits_are_left_as_they_were():
@@ -149,7 +159,7 @@ def test_the_models_logits_are_left_as_they_were():
     assert torch.equal(logits_NV, before_NV)
 
 
-@pytest.mark.parametrize("temperature", [2.5, 1e9])
+@pytest.mark.parametrize("temperature", [2.5, 1e9, 1e300])
 def test_no_temperature_brings_the_mask_token_back(temperature):
     scores = scores_of(torch.tensor([[9.0, 1.0, 2.0]]), Law(temperature), uniform_N=torch.tensor([0.0]))
     assert scores.token.item() == 1
