@@ -8,7 +8,8 @@ from rnd1lib.kinds.attention_mask import AttentionMask, Captured, DoubledMask, P
 from rnd1lib.kinds.callback import Callback, Run
 from rnd1lib.kinds.component import KINDS, Component, Kind
 from rnd1lib.kinds.data import Batch, Conversation, Data, Document, Skipped
-from rnd1lib.kinds.evaluator import Cache, CachingDenoiser, Denoiser, Evaluator, ModelInTraining
+from rnd1lib.kinds.denoiser import Cache, CachingDenoiser, Denoiser
+from rnd1lib.kinds.evaluator import Evaluator, ModelInTraining
 from rnd1lib.kinds.lr_groups import Group, LrGroups
 from rnd1lib.kinds.model import Build, Model, TensorSource
 from rnd1lib.kinds.noise import Noise, Noised
