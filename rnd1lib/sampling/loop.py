@@ -74,9 +74,8 @@ def _commit(canvas: Canvas, view: StepView, sampler: Sampler, decision: Decision
     tokens_C, mask_token_id = _tokens(view, sampler, decision), canvas.model.mask_token_id
     if bool((tokens_C == mask_token_id).any()):
         raise SamplingError(f"The sampler committed the mask token {mask_token_id} at step {view.step}: it is no word.")
-    commit_N = decision.commit_N
-    record.commits(view, commit_N)
-    places = view.rows_B[view.sequence_N[commit_N]], view.position_N[commit_N]
+    places = view.places(decision.commit_N)
+    record.commits(view, decision.commit_N, places)
     if decision.remask_BL is not None:
         again_BL = decision.remask_BL & view.generated_BL
         canvas.ids_BL[view.rows_B] = view.ids_BL.masked_fill(again_BL, mask_token_id)

@@ -21,7 +21,8 @@ class Record:
     """
 
     def __init__(self, canvas: Canvas, numbers_B: Tensor, *, details: bool) -> None:
-        self._canvas, self._numbers_B, self._details = canvas, numbers_B, details
+        self._canvas, self._details = canvas, details
+        self._numbers_B, self._lengths_B = _seen(numbers_B), _seen(canvas.lengths_B)
         self._begin()
 
     def _begin(self) -> None:
@@ -33,11 +34,10 @@ class Record:
             self._best_BLK = torch.full((*shape, BEST), torch.nan, device=device)
             self._best_ids_BLK = torch.zeros((*shape, BEST), dtype=torch.int64, device=device)
 
-    def commits(self, view: StepView, commit_N: Tensor) -> None:
-        """What is about to be committed."""
-        if not bool(commit_N.any()):
+    def commits(self, view: StepView, commit_N: Tensor, places: tuple[Tensor, Tensor]) -> None:
+        """What is about to be committed. places: where on the canvas."""
+        if not len(places[0]):
             return
-        places = view.rows_B[view.sequence_N[commit_N]], view.position_N[commit_N]
         self._log_prob_BL[places] = view.log_prob()[commit_N]
         if self._details and (plain := view.plain(commit_N)) is not None:
             self._entropy_BL[places] = plain.entropy
@@ -54,11 +54,11 @@ class Record:
         step = Step(
             number=number,
             ids_BL=_seen(canvas.ids_BL),
-            lengths_B=_seen(canvas.lengths_B),
+            lengths_B=self._lengths_B,
             committed_BL=_seen(committed_BL),
             log_prob_BL=_seen(self._log_prob_BL),
             again_BL=_seen(again_BL),
-            numbers_B=_seen(self._numbers_B),
+            numbers_B=self._numbers_B,
             details=self._details_of(committed_BL) if self._details else None,
         )
         self._begin()
@@ -74,4 +74,4 @@ class Record:
 
 def _seen(value: Tensor) -> Tensor:
     """A copy on the CPU, which later steps do not change."""
-    return value.cpu().clone()
+    return value.to("cpu", copy=True)

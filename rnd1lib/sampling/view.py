@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
@@ -60,7 +61,7 @@ class StepView:
         self.generated_BL = canvas.current_blocks()[rows_B]
         self.masked_at_start_B = canvas.masked_at_start_B[rows_B]
         self.sequence_N, self.position_N = canvas.masked_BL[rows_B].nonzero(as_tuple=True)
-        self.scored: dict[tuple[Law, Where], LazyScores] = {}
+        self._scored: dict[tuple[Law, Where], LazyScores] = {}
 
     @property
     def stay_B(self) -> Tensor:
@@ -74,45 +75,52 @@ class StepView:
 
     def uniform(self, name: str) -> Tensor:
         """[N] in [0, 1): a function of the seed, `name`, the prompt's number, the position and the step in its block."""
-        return hash_uniform(self._seed, name, self._numbers_B[self.sequence_N], self.position_N, self.step)
+        return self._uniform(name, self.sequence_N, self.position_N)()
+
+    def _uniform(self, name: str, sequence_N: Tensor, position_N: Tensor) -> Callable[[], Tensor]:
+        """Gives those numbers without a hold on this view: in a cycle with its scores the logits would outlive the step."""
+        return partial(hash_uniform, self._seed, name, self._numbers_B[sequence_N], position_N, self.step)
 
     def scores(
         self, temperature: float, top_k: int | None = None, top_p: float | None = None, where: Where = "masked"
     ) -> LazyScores:
         """Scores of the masked positions, of every generated one of the current blocks, or of those that were chosen."""
         law = Law(temperature, top_k, top_p)
-        if (law, where) not in self.scored:
+        if (law, where) not in self._scored:
             asked_BL, logits_NV = self._forward.asked(where), self._forward.read(where)
             if len(self.rows_B) < int(self._forward.open_B.sum()):
                 logits_NV = logits_NV[torch.isin(asked_BL.nonzero()[:, 0], self.rows_B)]
-            sequence_N, position_N = asked_BL[self.rows_B].nonzero(as_tuple=True)
-            mask_token_id, indices = self._forward.canvas.model.mask_token_id, (self._numbers_B[sequence_N], position_N)
-            uniform = partial(hash_uniform, self._seed, "token", *indices, self.step)  # not of self: a cycle would keep logits
-            self.scored[law, where] = LazyScores(logits_NV, mask_token_id, law, uniform)
-        return self.scored[law, where]
+            uniform = self._uniform("token", *asked_BL[self.rows_B].nonzero(as_tuple=True))
+            mask_token_id = self._forward.canvas.model.mask_token_id
+            self._scored[law, where] = LazyScores(logits_NV, mask_token_id, law, uniform)
+        return self._scored[law, where]
+
+    def places(self, commit_N: Tensor) -> tuple[Tensor, Tensor]:
+        """Where those masked positions lie: rows of the canvas and positions, each [C]."""
+        return self.rows_B[self.sequence_N[commit_N]], self.position_N[commit_N]
 
     def choose(self, commit_N: Tensor) -> None:
         """Asks the model, when it is asked, about these masked positions alone."""
-        self._forward.chosen_BL[self.rows_B[self.sequence_N[commit_N]], self.position_N[commit_N]] = True
+        self._forward.chosen_BL[self.places(commit_N)] = True
 
     def log_prob(self) -> Tensor:
         """[N] log-probability of the first scores' tokens at the masked positions, for observers; 0 if none were asked for."""
         log_prob_N = torch.zeros(self.sequence_N.shape, device=self.ids_BL.device)
-        if not self.scored:
+        if not self._scored:
             return log_prob_N
         scores, asked_N, masked_M = self._first_scores()
         return log_prob_N.masked_scatter(asked_N, scores.log_prob[masked_M])
 
     def plain(self, commit_N: Tensor) -> LazyScores | None:
         """Scores of temperature 1, nothing filtered, of some masked positions; None if the sampler asked for no scores."""
-        if not self.scored:
+        if not self._scored:
             return None
         scores, asked_N, masked_M = self._first_scores()
         return scores.plain(masked_M.masked_scatter(masked_M, commit_N[asked_N]))
 
     def _first_scores(self) -> tuple[LazyScores, Tensor, Tensor]:
         """The first scores that were asked for, which of the N masked positions they are of, and which of theirs are masked."""
-        (_, where), scores = next(iter(self.scored.items()))
+        (_, where), scores = next(iter(self._scored.items()))
         asked_BL, masked_BL = (self._forward.asked(name)[self.rows_B] for name in (where, "masked"))
         return scores, asked_BL[masked_BL], masked_BL[asked_BL]
 
