@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,9 +12,8 @@ from rnd1lib.diffusion.prediction import as_ids, start_token
 from rnd1lib.errors import Note, Rnd1Error, SamplingError
 from rnd1lib.kinds import Denoiser, Sampler
 from rnd1lib.sampling.cache import POLICIES, is_exact
+from rnd1lib.sampling.gaps import LONGEST, ids_with_gaps
 
-GAP = re.compile(r"\[\[(\d+)\]\]")
-LONGEST = 1 << 20  # positions of one canvas; a typo such as [[99999999999]] must not take the machine's memory
 UNKNOWN_VOCABULARY = 1 << 31  # ids of a model that does not say how many it has
 
 Row = str | Sequence[int]
@@ -92,7 +90,7 @@ def canvas_ids(model: Denoiser, canvases: Sequence[Row], numbers: Sequence[int] 
     """Canvases as ids, with mask ids as gaps; in a text `[[8]]` is a gap of 8 tokens. numbers: how errors name them."""
     rows = []
     for name, canvas in _named("canvas", canvases, numbers):
-        row = text_with_gaps(model, canvas) if isinstance(canvas, str) else as_ids(model, canvas)
+        row = ids_with_gaps(model, canvas) if isinstance(canvas, str) else as_ids(model, canvas)
         _check_ids(model, name, row)
         if model.shift and row[:1] == [model.mask_token_id]:
             raise SamplingError(
@@ -101,17 +99,6 @@ def canvas_ids(model: Denoiser, canvases: Sequence[Row], numbers: Sequence[int] 
         _check_length(model, name, len(row))
         rows.append(row)
     return rows
-
-
-def text_with_gaps(model: Denoiser, text: str) -> list[int]:
-    """The ids of `a [[8]] b`: each part encoded by itself, mask ids between."""
-    parts = GAP.split(text)
-    row = as_ids(model, parts[0])
-    for gap, part in zip(parts[1::2], parts[2::2], strict=True):
-        if len(gap) > 9 or int(gap) > LONGEST:
-            raise SamplingError(f"[[{gap[:20]}]]: a gap of more than {LONGEST} tokens.")
-        row += [model.mask_token_id] * int(gap) + as_ids(model, part)
-    return row
 
 
 def _named(kind: str, rows: Sequence[Row], numbers: Sequence[int] | None) -> Iterator[tuple[str, Row]]:

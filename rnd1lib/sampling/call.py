@@ -9,7 +9,7 @@ from functools import cached_property
 from types import NoneType
 from typing import Any, NamedTuple
 
-from rnd1lib.kinds import Denoiser, Sampler
+from rnd1lib.kinds import Sampler
 from rnd1lib.sampling.cache import is_exact
 from rnd1lib.sampling.canvas import Canvas
 from rnd1lib.views import Given, Header, Observer
@@ -76,9 +76,3 @@ def _options(sampler: Sampler) -> dict[str, Any]:
     finite = {name: not isinstance(value, float) or math.isfinite(value) for name, value in options.items()}
     plain = (bool, int, float, str, NoneType)
     return {name: value if isinstance(value, plain) and finite[name] else str(value) for name, value in options.items()}
-
-
-def as_text(model: Denoiser, ids: Sequence[int]) -> str:
-    """Ids as text; as numbers where the model has no tokenizer."""
-    tokenizer = getattr(model, "tokenizer", None)
-    return " ".join(map(str, ids)) if tokenizer is None else str(tokenizer.decode(ids))

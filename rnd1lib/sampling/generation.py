@@ -10,8 +10,9 @@ import torch
 
 from rnd1lib.kinds import Denoiser, Sampler
 from rnd1lib.sampling.arguments import canvas_ids, check, prompt_ids, sampler_of
-from rnd1lib.sampling.call import Asked, Call, as_text
+from rnd1lib.sampling.call import Asked, Call
 from rnd1lib.sampling.canvas import Canvas
+from rnd1lib.sampling.gaps import as_text
 from rnd1lib.sampling.loop import fill
 from rnd1lib.views import Observer, Recorder, Step, Trace
 from rnd1lib.views.notebook import fragment

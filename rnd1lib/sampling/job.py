@@ -7,7 +7,6 @@ import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from itertools import groupby
 from typing import Any, NamedTuple
 
 import torch
@@ -16,7 +15,7 @@ import rnd1lib
 from rnd1lib.errors import Note, OtherRankFailed, Rnd1Error, SamplingError, Stopped
 from rnd1lib.kinds import Conversation, Denoiser
 from rnd1lib.sampling.arguments import canvas_ids, prompt_ids
-from rnd1lib.sampling.call import as_text
+from rnd1lib.sampling.gaps import text_with_gaps
 from rnd1lib.sampling.generation import Generation
 from rnd1lib.sampling.ranks import Ranks
 from rnd1lib.views import Observer, Observers, Recorder, Step
@@ -172,13 +171,6 @@ def _said(model: Denoiser, ids: Sequence[int], unsaid: int) -> str:
     """The text behind the first `unsaid` ids, without the token that ends it."""
     own = list(ids[unsaid:])
     return text_with_gaps(model, own[:-1] if own[-1:] == [model.eos_token_id] else own)
-
-
-def text_with_gaps(model: Denoiser, ids: Sequence[int]) -> str:
-    """An unfinished canvas as text: what is still masked is written `[[n]]`, as `infill` reads it."""
-    runs = [(masked, list(run)) for masked, run in groupby(ids, key=lambda token: token == model.mask_token_id)]
-    between = " " if getattr(model, "tokenizer", None) is None else ""  # then a text is numbers
-    return between.join(f"[[{len(run)}]]" if masked else as_text(model, run) for masked, run in runs)
 
 
 def _gathered(done: Iterator[Answer], ranks: Ranks, recorder: Recorder | None) -> Iterator[Answer]:

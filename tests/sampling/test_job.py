@@ -6,8 +6,9 @@ import pytest
 
 from rnd1lib.errors import SamplingError, Stopped
 from rnd1lib.kinds import Conversation
+from rnd1lib.sampling.gaps import text_with_gaps
 from rnd1lib.sampling.generation import generate, infill
-from rnd1lib.sampling.job import answers, text_with_gaps
+from rnd1lib.sampling.job import answers
 
 
 class Letters:
