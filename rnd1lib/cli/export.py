@@ -13,6 +13,7 @@ def export(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, a model folder or a hub name.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write; it must not exist.")],
     layout: Annotated[str, typer.Option(help="llada, llada_moe, llama, qwen2, qwen3, qwen3_moe or rnd1.")],
+    traceback: Annotated[bool, typer.Option("--traceback", help="Show where in the code a mistake was noticed.")] = False,
 ) -> None:
     """Write a model for transformers.
 

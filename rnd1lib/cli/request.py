@@ -47,6 +47,7 @@ class Request:
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page that shows every step.")] = None
     progress: Annotated[bool, typer.Option(help="Texts done and tokens/s, on stderr if that is a terminal.")] = True
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False
+    traceback: Annotated[bool, typer.Option("--traceback", help="Show where in the code a mistake was noticed.")] = False
 
 
 def with_shared_options(command: Command) -> Command:

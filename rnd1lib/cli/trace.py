@@ -36,6 +36,7 @@ def trace(
     files: Annotated[list[Path], typer.Argument(metavar="FILE ...", help="What `--trace FILE` of sample or infill wrote.")],
     html: Annotated[Path | None, typer.Option(metavar="OUT", help="Write a page that shows them, and print nothing.")] = None,
     color: Annotated[Color, typer.Option(help="What the colours in a terminal tell.")] = Color.confidence,
+    traceback: Annotated[bool, typer.Option("--traceback", help="Show where in the code a mistake was noticed.")] = False,
 ) -> None:
     """Show how texts were filled in.
 

@@ -75,7 +75,7 @@ def export_and_compare(model_or_run: DiffusionLM | str | Path, path: str | Path,
 
 
 def _check_layout(layout: str) -> None:
-    known = {name for component in model_components() for name in component.layouts}
+    known = {name for component in model_components()[0] for name in component.layouts}
     if layout not in known:
         raise UnknownLayout(f"layout: {layout!r} is unknown. Layouts: {', '.join(sorted(known))}.")
 

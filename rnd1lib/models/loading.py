@@ -5,8 +5,7 @@ The network is the one of training; there is no process group.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -104,17 +103,25 @@ class MissingNoise:
 def component_for(config: Mapping[str, Any]) -> Model:
     """The `model` component that reads a config.json, by its model_type. Raises ModelError that says what is supported."""
     wanted = config.get("model_type")
-    readers = {model_type: component for component in model_components() for model_type in component.model_types}
+    components, broken = model_components()
+    readers = {model_type: component for component in components for model_type in component.model_types}
     if wanted not in readers:
-        raise ModelError(f"config.json: model_type {wanted!r} is not supported. Supported: {', '.join(sorted(readers))}.")
+        supported = ", ".join(sorted(readers)) or "none"
+        sentence = f"config.json: model_type {wanted!r} is not supported. Supported: {supported}."
+        raise ModelError("\n".join([sentence, *(f"What is broken here: {error}" for error in broken)]))
     return readers[wanted]
 
 
-def model_components() -> Iterator[Model]:
-    """Every installed model component; one that is broken concerns only who names it."""
+def model_components() -> tuple[list[Model], list[PluginError]]:
+    """Every installed model component, and what the broken ones raised: that concerns only who asks for one of them."""
+    whole: list[Model] = []
+    broken: list[PluginError] = []
     for name in rnd1lib.components("model")["model"]:
-        with suppress(PluginError):
-            yield rnd1lib.build("model", name)
+        try:
+            whole.append(rnd1lib.build("model", name))
+        except PluginError as error:
+            broken.append(error)
+    return whole, broken
 
 
 def _empty_network(

@@ -62,6 +62,11 @@ def test_watch_draws_on_stderr_and_leaves_stdout_alone(folder):
     assert "step 3" in watched.stderr
 
 
+@pytest.mark.parametrize("command", ["train", "sample", "infill", "trace", "export", "tokenize"])
+def test_a_mistake_can_be_traced_to_the_code(command):
+    assert "--traceback" in rnd1(command, "--help").stdout
+
+
 @pytest.mark.parametrize("command", ["sample", "infill"])
 def test_help_ends_with_an_example(command):
     help_text = rnd1(command, "--help").stdout

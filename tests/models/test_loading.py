@@ -5,8 +5,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import rnd1lib
 from rnd1lib import load_model
-from rnd1lib.errors import ModelError
+from rnd1lib.errors import ModelError, PluginError
 from rnd1lib.models.tokenizer import train_tokenizer
 
 MASK = 315
@@ -189,3 +190,16 @@ def test_facts_that_make_no_sense_are_named(facts, written_by_transformers, tmp_
     (tmp_path / "rnd1_config.json").write_text(json.dumps(facts))
     with pytest.raises(ModelError, match=r"rnd1_config\.json: (shift|attention_mask)"):
         load_model(tmp_path)
+
+
+def test_a_model_type_that_nobody_reads_names_the_components_that_are_broken(golden, monkeypatch):
+    build = rnd1lib.build
+
+    def without_qwen3(kind, name):
+        if name.startswith("qwen3"):
+            raise PluginError(f"model '{name}' cannot be imported")
+        return build(kind, name)
+
+    monkeypatch.setattr(rnd1lib, "build", without_qwen3)
+    with pytest.raises(ModelError, match=r"is not supported.*\n.*broken.*'qwen3' cannot be imported"):
+        load_model(golden[0])
