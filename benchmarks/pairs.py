@@ -1,5 +1,7 @@
 """What the benchmarks of sampling share: random networks, runs that take turns, and the peak memory of a process of its own."""
 
+import ctypes
+import gc
 import json
 import os
 import platform
@@ -108,11 +110,13 @@ def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> str:
 
 
 def peak_mib(run: Run) -> float:
-    """How far a fresh process rises above what it holds before `run`: its resident memory, at the highest (Linux)."""
+    """How far the resident memory of a fresh process rises above what it holds before `run`, at the highest (Linux, glibc)."""
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
         try:
+            gc.collect()
+            ctypes.CDLL(None).malloc_trim(0)  # what earlier runs gave back would hide what this one takes
             Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
             before = _status("VmHWM")
             run()
