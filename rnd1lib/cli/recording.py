@@ -54,8 +54,11 @@ def refuse_same(html: Path, trace: Path) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Writes a file whole or not at all. Rnd1Error: it cannot be written."""
+    """Writes a file whole or not at all, where a link leads; into a device or a pipe. Rnd1Error: it cannot be written."""
     try:
-        replace_text(path, text)
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")  # a new file in its place would be the end of the device
+        else:
+            replace_text(path.resolve(), text)
     except OSError as error:
         raise Rnd1Error(f"{path}: cannot be written: {error.strerror or error}.") from error

@@ -1,6 +1,7 @@
 """`--trace` of `rnd1 sample` and `rnd1 infill`, `--json`, and `rnd1 trace`, on a tiny model folder."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -132,6 +133,20 @@ def test_a_page_is_not_written_over_its_trace(folder, traced, tmp_path, monkeypa
     assert "is the trace" in mistake(rnd1("sample", folder, "5", "--ids", *both)) and not (tmp_path / "run").exists()
     before = traced.read_bytes()
     assert "is the trace" in mistake(rnd1("trace", traced, "--html", traced)) and traced.read_bytes() == before
+
+
+def test_a_page_goes_where_a_link_leads_and_into_a_pipe(traced, tmp_path):
+    lines(rnd1("trace", traced, "--html", tmp_path / "page.html"))
+    (tmp_path / "link").symlink_to("led_to")
+    lines(rnd1("trace", traced, "--html", tmp_path / "link"))
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "led_to").read_bytes() == (tmp_path / "page.html").read_bytes()
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    lines(rnd1("trace", traced, "--html", tmp_path / "pipe"))
+    assert os.read(reader, 1 << 10) == (tmp_path / "page.html").read_bytes()[: 1 << 10]
+    assert (tmp_path / "pipe").is_fifo()
+    os.close(reader)
 
 
 def test_a_trace_of_any_seed_is_read_back(folder, tmp_path):
