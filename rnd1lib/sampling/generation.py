@@ -14,9 +14,10 @@ from rnd1lib.sampling.call import Asked, Call
 from rnd1lib.sampling.canvas import Canvas
 from rnd1lib.sampling.gaps import as_text
 from rnd1lib.sampling.loop import fill
-from rnd1lib.views import Observer, Recorder, Step, Trace
+from rnd1lib.views import Observer, Step, Trace
 from rnd1lib.views.notebook import fragment
 from rnd1lib.views.step import tell
+from rnd1lib.views.trace import Lines
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +38,8 @@ class Generation:
 
     def trace(self) -> Trace:
         """The steps as plain data; with entropies and best tokens only if an observer asked for them."""
-        recorder = Recorder()
-        recorder.begin(self.call.header, self.call.piece)
-        for step in self.steps:
-            recorder(step)
-        return recorder.traces[0]
+        lines = Lines(self.call.header, self.call.piece)
+        return Trace(self.call.header, [lines.of(step) for step in self.steps])
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

@@ -51,11 +51,11 @@ Piece = Callable[[int], str]
 
 
 class Observers:
-    """Several observers as one; one that is None is left out."""
+    """Several observers as one."""
 
-    def __init__(self, *observers: Observer | None) -> None:
-        self._observers = [observer for observer in observers if observer is not None]
-        self.details = any(getattr(observer, "details", False) for observer in self._observers)
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+        self.details = any(getattr(observer, "details", False) for observer in observers)
 
     def begin(self, header: Header, piece: Piece) -> None:
         """Called before the first step."""

@@ -14,7 +14,7 @@ from rich.text import Text
 from rnd1lib.views.canvases import Canvases, Cell
 from rnd1lib.views.pieces import CONTROL, joined
 from rnd1lib.views.step import Piece, Step
-from rnd1lib.views.trace import Header, Line, Recorder, Trace
+from rnd1lib.views.trace import Header, Line, Lines, Trace
 
 Color = Literal["confidence", "entropy", "step"]
 MASK = "░"
@@ -51,19 +51,16 @@ class TerminalView:
     def begin(self, header: Header, piece: Piece) -> None:
         """Called before the first step."""
         self.end()
-        self._recorder = Recorder(details=self.details)
-        self._recorder.begin(header, piece)
-        self._canvases, self._pieces, self._started = Canvases(header), dict(header.pieces), time.monotonic()
-        if (
-            self._console.is_terminal and not self._console.is_dumb_terminal
-        ):  # answers go to stdout meanwhile, which is not ours to redirect
+        self._lines, self._started = Lines(header, piece), time.monotonic()
+        self._start(header)
+        if self._console.is_terminal and not self._console.is_dumb_terminal:
+            # answers go to stdout meanwhile, which is not ours to redirect
             self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
             self._live.start()
 
     def __call__(self, step: Step) -> None:
         """Draws the canvases after a step."""
-        self._recorder(step)
-        line = self._recorder.traces[0].lines.pop()
+        line = self._lines.of(step)
         self._take(line)
         if self._live is None:
             self._print_plain(line)
@@ -78,13 +75,16 @@ class TerminalView:
 
     def draw(self, trace: Trace) -> None:
         """Prints the canvases of a trace, step by step, one below the other."""
-        self._canvases, self._pieces = Canvases(trace.header), dict(trace.header.pieces)
+        self._start(trace.header)
         for line in trace.lines:
             self._take(line)
             if self._console.is_terminal:
                 self._console.print(Text(f"step {line.step + 1}", "dim"), *self._rows(line), sep="\n", soft_wrap=True)
             else:
                 self._print_plain(line)
+
+    def _start(self, header: Header) -> None:
+        self._canvases, self._pieces = Canvases(header), dict(header.pieces)
 
     def _take(self, line: Line) -> None:
         self._canvases.take(line)
@@ -118,10 +118,8 @@ class TerminalView:
         of = f" of {steps}" if isinstance(steps, int) else ""
         more = f", {hidden} more texts" if hidden else ""
         filled = self._canvases.filled
-        return Text(
-            f"step {line.step + 1}{of}, {filled} tokens, {filled / seconds:.1f} tokens/s{more}", "dim", no_wrap=True,
-            overflow="ellipsis",
-        )  # fmt: skip
+        told = f"step {line.step + 1}{of}, {filled} tokens, {filled / seconds:.1f} tokens/s{more}"
+        return Text(told, "dim", no_wrap=True, overflow="ellipsis")
 
     def _legend(self) -> Text:
         low, high = LEGENDS[self._color]

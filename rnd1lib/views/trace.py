@@ -79,44 +79,51 @@ class Trace(NamedTuple):
         return known
 
 
-class Recorder:
-    """An observer that remembers. traces: one for each call that it has heard of.
+class Lines:
+    """The lines of one trace, made as its steps come. piece: shows one token's text."""
 
-    details: whether entropies and best tokens are asked for.
-    """
-
-    def __init__(self, *, details: bool = True) -> None:
-        self.details = details
-        self.traces: list[Trace] = []
-
-    def begin(self, header: Header, piece: Piece) -> None:
-        """Called before the first step."""
-        self.traces.append(Trace(header, []))
+    def __init__(self, header: Header, piece: Piece) -> None:
         self._piece, self._known = piece, set(header.pieces)
 
-    def __call__(self, step: Step) -> None:
-        """Called after each step."""
+    def of(self, step: Step) -> Line:
+        """The next line."""
         places = step.committed_BL.nonzero()
         tokens = step.ids_BL[step.committed_BL].tolist()
         entropy, top = _details(step)
-        self.traces[-1].lines.append(
-            Line(
-                step=step.number,
-                row=places[:, 0].tolist(),
-                position=places[:, 1].tolist(),
-                id=tokens,
-                probability=[_rounded(p, 1.0) for p in step.log_prob_BL[step.committed_BL].exp().tolist()],
-                entropy=entropy,
-                top=top,
-                masked_again=[(row, position) for row, position in step.again_BL.nonzero().tolist()],
-                pieces=self._new_pieces([*tokens, *(token for best in top for token, _ in best)]),
-            )
+        return Line(
+            step=step.number,
+            row=places[:, 0].tolist(),
+            position=places[:, 1].tolist(),
+            id=tokens,
+            probability=[_rounded(p, 1.0) for p in step.log_prob_BL[step.committed_BL].exp().tolist()],
+            entropy=entropy,
+            top=top,
+            masked_again=[(row, position) for row, position in step.again_BL.nonzero().tolist()],
+            pieces=self._new_pieces([*tokens, *(token for best in top for token, _ in best)]),
         )
 
     def _new_pieces(self, tokens: Iterable[int]) -> dict[int, str]:
         new = {token: self._piece(token) for token in dict.fromkeys(tokens) if token not in self._known}
         self._known |= set(new)
         return new
+
+
+class Recorder:
+    """An observer that remembers. traces: one for each call that it has heard of."""
+
+    details = True
+
+    def __init__(self) -> None:
+        self.traces: list[Trace] = []
+
+    def begin(self, header: Header, piece: Piece) -> None:
+        """Called before the first step."""
+        self.traces.append(Trace(header, []))
+        self._lines = Lines(header, piece)
+
+    def __call__(self, step: Step) -> None:
+        """Called after each step."""
+        self.traces[-1].lines.append(self._lines.of(step))
 
 
 def _details(step: Step) -> tuple[list[float | None], list[list[tuple[int, float]]]]:

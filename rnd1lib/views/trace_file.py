@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from rnd1lib.errors import DataError, Rnd1Error
 from rnd1lib.views.step import Piece, Step
-from rnd1lib.views.trace import Header, Line, Recorder, Trace
+from rnd1lib.views.trace import Header, Line, Lines, Trace
 from rnd1lib.views.trace_check import Fault, Follows, header_of, line_of
 
 LARGEST_FILE = 1 << 28
@@ -29,7 +29,6 @@ class TraceWriter:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: IO[str] | None = None
-        self._recorder = Recorder()
 
     def __enter__(self) -> TraceWriter:
         return self
@@ -41,14 +40,12 @@ class TraceWriter:
 
     def begin(self, header: Header, piece: Piece) -> None:
         """Called before the first step."""
-        self._recorder = Recorder()
-        self._recorder.begin(header, piece)
+        self._lines = Lines(header, piece)
         self._write(header)
 
     def __call__(self, step: Step) -> None:
         """Called after each step."""
-        self._recorder(step)
-        self._write(self._recorder.traces[0].lines.pop())
+        self._write(self._lines.of(step))
 
     def _write(self, value: Header | Line) -> None:
         try:

@@ -64,7 +64,7 @@ def test_a_trace_replayed_gives_the_canvases_of_the_steps(TableModel, canvases, 
 def test_watching_changes_no_token_and_costs_no_forward_pass(TableModel, sampler):
     alone, watched, recorder = TableModel(1), TableModel(1), Recorder()
     plain = generate(alone, PROMPTS, sampler=sampler, max_new_tokens=9, seed=4)
-    seen = generate(watched, PROMPTS, sampler=sampler, max_new_tokens=9, seed=4, on_step=Observers(None, recorder))
+    seen = generate(watched, PROMPTS, sampler=sampler, max_new_tokens=9, seed=4, on_step=Observers(recorder))
     assert seen.sequences == plain.sequences
     assert watched.seen == alone.seen and watched.rows_asked == alone.rows_asked
     assert (seen.forward_calls, seen.token_forwards) == (plain.forward_calls, plain.token_forwards)
