@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,15 +12,7 @@ from rnd1lib.cli.printing import to_stdout
 from rnd1lib.cli.recording import refuse_same, write
 from rnd1lib.views import read_traces
 from rnd1lib.views.page import page
-from rnd1lib.views.terminal import TerminalView
-
-
-class Color(StrEnum):
-    """What colours tell of a token."""
-
-    confidence = "confidence"
-    entropy = "entropy"
-    step = "step"
+from rnd1lib.views.terminal import Color, TerminalView
 
 
 class Stdout(Console):
@@ -35,7 +26,7 @@ class Stdout(Console):
 def trace(
     files: Annotated[list[Path], typer.Argument(metavar="FILE ...", help="What `--trace FILE` of sample or infill wrote.")],
     html: Annotated[Path | None, typer.Option(metavar="OUT", help="Write a page that shows them, and print nothing.")] = None,
-    color: Annotated[Color, typer.Option(help="What the colours in a terminal tell.")] = Color.confidence,
+    color: Annotated[Color, typer.Option(help="What the colours in a terminal tell.")] = "confidence",
     traceback: Annotated[bool, typer.Option("--traceback", help="Show where in the code a mistake was noticed.")] = False,
 ) -> None:
     """Show how texts were filled in.
@@ -51,7 +42,7 @@ def trace(
         write(html, page(traces))
         typer.echo(f"{html}: {len(traces)} trace{'s' * (len(traces) > 1)}.", err=True)
         return
-    view = TerminalView(color=color.value, console=Stdout())
+    view = TerminalView(color=color, console=Stdout())
     with to_stdout():
         for each in traces:
             view.draw(each)

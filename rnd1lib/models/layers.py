@@ -38,8 +38,7 @@ def layers(size: Dimensions, build: Build) -> list[TransformerBlock.Config]:
 
     Outputs of attention and of experts in sparse layers start smaller, by the root of twice the depth (GPT-2, Megatron).
     """
-    shrunk: Initial = LINEAR | {"weight": partial(nn.init.normal_, std=STD / (2 * len(size.sparse)) ** 0.5)}
-    return [_layer(size, build, shrunk) if sparse else _layer(size, build, None) for sparse in size.sparse]
+    return [_layer(size, build, sparse) for sparse in size.sparse]
 
 
 def norm(width: int, eps: float) -> RMSNorm.Config:
@@ -47,13 +46,14 @@ def norm(width: int, eps: float) -> RMSNorm.Config:
     return RMSNorm.Config(normalized_shape=width, eps=eps, param_init={"weight": nn.init.ones_})
 
 
-def _layer(size: Dimensions, build: Build, shrunk: Initial | None) -> TransformerBlock.Config:
+def _layer(size: Dimensions, build: Build, sparse: bool) -> TransformerBlock.Config:
+    shrunk: Initial = LINEAR | {"weight": partial(nn.init.normal_, std=STD / (2 * len(size.sparse)) ** 0.5)}
     return Qwen3TransformerBlock.Config(
         attention_norm=norm(size.width, size.norm_eps),
         ffn_norm=norm(size.width, size.norm_eps),
-        attention=_attention(size, build, shrunk or LINEAR),
-        feed_forward=None if shrunk else _feed_forward(size),
-        moe=_mixture(size, build, shrunk) if shrunk else None,
+        attention=_attention(size, build, shrunk if sparse else LINEAR),
+        feed_forward=None if sparse else _feed_forward(size),
+        moe=_mixture(size, build, shrunk) if sparse else None,
     )
 
 

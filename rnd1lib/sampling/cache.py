@@ -7,7 +7,7 @@ kept of a token does not know of words that were filled in elsewhere since.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -91,7 +91,7 @@ class Cached:
 
     def __init__(self, canvas: Canvas, policy: Policy, guidance: float) -> None:
         self._canvas, self._policy, self._guidance = canvas, policy, guidance
-        self._model: CachingDenoiser = canvas.model  # type: ignore[assignment]  # `check` looked
+        self._model = cast(CachingDenoiser, canvas.model)  # `check` has looked
         self._ran_BL = torch.full_like(canvas.ids_BL, NEVER)
         self._block_B = torch.full_like(canvas.block_B, NEVER)
         self._cache: Cache | None = None
@@ -117,11 +117,10 @@ class Cached:
     def _look(self, rows_A: Tensor, wanted_AL: Tensor) -> Look:
         canvas = self._canvas
         gaps_AL, lengths_A = canvas.current_blocks()[rows_A], canvas.lengths_B[rows_A]
-        places_L = torch.arange(canvas.ids_BL.shape[1], device=rows_A.device)
-        inside_AL = places_L < lengths_A[:, None]
+        inside_AL = canvas.places_L < lengths_A[:, None]
         changed_A = _start((canvas.ids_BL[rows_A] != self._ran_BL[rows_A]) & inside_AL)
         block_of_AL = canvas.block_of_BL[rows_A]
-        same_AL = block_of_AL == block_of_AL.gather(1, changed_A[:, None].clamp(max=len(places_L) - 1))
+        same_AL = block_of_AL == block_of_AL.gather(1, changed_A[:, None].clamp(max=len(canvas.places_L) - 1))
         return Look(
             gap_A=_start(gaps_AL),
             gap_stop_A=_stop(gaps_AL),
@@ -138,8 +137,7 @@ class Cached:
     def _note(self, rows_A: Tensor, start_A: Tensor, stop_A: Tensor) -> None:
         """Remembers what is about to be run."""
         canvas = self._canvas
-        places_L = torch.arange(canvas.ids_BL.shape[1], device=rows_A.device)
-        run_AL = (places_L >= start_A[:, None]) & (places_L < stop_A[:, None])
+        run_AL = (canvas.places_L >= start_A[:, None]) & (canvas.places_L < stop_A[:, None])
         self._ran_BL[rows_A] = torch.where(run_AL, canvas.ids_BL[rows_A], self._ran_BL[rows_A])
         self._block_B[rows_A] = canvas.block_B[rows_A]
         self.tokens += (stop_A - start_A).sum() * (2 if self._guidance else 1)

@@ -34,25 +34,25 @@ class Canvas:
         self.ids_BL, self.lengths_B = left_align(rows, model)
         self.gaps_BL = self.ids_BL == model.mask_token_id
         device = self.ids_BL.device
-        self._places_L = torch.arange(self.ids_BL.shape[1], device=device)
+        self.places_L = torch.arange(self.ids_BL.shape[1], device=device)
         origins_B = torch.tensor(list(origins), dtype=torch.int64, device=device)
         of_model = getattr(model, "block_length", None) or 1
         length = sampler.block_length or (of_model if of_model > 1 else max(self.ids_BL.shape[1], 1))
         if length == of_model:
             origins_B = origins_B // length * length
-        self.block_of_BL = (self._places_L - origins_B[:, None]).div(length, rounding_mode="floor")
+        self.block_of_BL = (self.places_L - origins_B[:, None]).div(length, rounding_mode="floor")
         self._blocks_B = (-(-(self.lengths_B - origins_B) // length)).clamp(min=1)
         self._steps = sampler.steps
-        if self._steps is not None and bool((self._blocks_B > self._steps).any()):
-            whose = " (the model's)" if length == of_model > 1 else ""
-            raise SamplingError(
-                f"steps: {self._steps} are too few for {int(self._blocks_B.max())} blocks of {length}{whose}: "
-                "each block needs a step."
-            )
+        self._check_steps(f"{length} (the model's)" if length == of_model > 1 else f"{length}")
         self.block_B = torch.full_like(self.lengths_B, -1)
         self.step_B = torch.zeros_like(self.lengths_B)
         self.masked_at_start_B = torch.zeros_like(self.lengths_B)
         self.masked_BL = torch.zeros_like(self.gaps_BL)
+
+    def _check_steps(self, length: str) -> None:
+        if self._steps is not None and bool((self._blocks_B > self._steps).any()):
+            blocks = f"{int(self._blocks_B.max())} blocks of {length}"
+            raise SamplingError(f"steps: {self._steps} are too few for {blocks}: each block needs a step.")
 
     @property
     def steps_B(self) -> Tensor:
@@ -73,10 +73,11 @@ class Canvas:
         if not self.masked_BL.numel():
             return False
         masked_BL = (self.ids_BL == self.model.mask_token_id) & self.gaps_BL
-        open_B = (masked_BL & (self._places_L < self._ends()[:, None])).any(1)
+        open_B = (masked_BL & (self.places_L < self._ends()[:, None])).any(1)
         first_B1 = masked_BL.int().argmax(1, keepdim=True)
-        entering_B = open_B & (self.block_of_BL.gather(1, first_B1)[:, 0] != self.block_B)
-        self.block_B = torch.where(entering_B, self.block_of_BL.gather(1, first_B1)[:, 0], self.block_B)
+        block_B = self.block_of_BL.gather(1, first_B1)[:, 0]
+        entering_B = open_B & (block_B != self.block_B)
+        self.block_B = torch.where(entering_B, block_B, self.block_B)
         self.masked_BL = masked_BL & self.current_blocks() & open_B[:, None]
         self.step_B = torch.where(entering_B, 0, self.step_B)
         self.masked_at_start_B = torch.where(entering_B, self.masked_BL.sum(1), self.masked_at_start_B)
@@ -87,7 +88,7 @@ class Canvas:
         if self.end_token_id is None or not self.ids_BL.numel():
             return self.lengths_B
         ended_BL = (self.ids_BL == self.end_token_id) & self.gaps_BL
-        return torch.where(ended_BL, self._places_L + 1, self.lengths_B[:, None]).amin(1)
+        return torch.where(ended_BL, self.places_L + 1, self.lengths_B[:, None]).amin(1)
 
     def texts(self) -> list[list[int]]:
         """The rows as lists of ids, nothing behind a generated end-of-text."""

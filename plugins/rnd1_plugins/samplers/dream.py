@@ -49,7 +49,7 @@ class Dream(SamplerOptions):
             return Decision(view.uniform("commit") < self._rate(view).to(view.position_N.device), None)
         quota_N = self._quota(view)[view.sequence_N]
         if not bool((quota_N > 0).any()):
-            return Decision(quota_N > 0, view.position_N)
+            return Decision(quota_N > 0, None)
         scores = self.scores(view)
         return Decision(ranks(self._order(view, scores), view.sequence_N) < quota_N, scores.token)
 

@@ -37,7 +37,7 @@ class Llada(SamplerOptions):
         if self.remasking == "random":
             return Decision(ranks(view.uniform("commit"), view.sequence_N) < quota_N, None)
         if not bool((quota_N > 0).any()):
-            return Decision(quota_N > 0, view.position_N)
+            return Decision(quota_N > 0, None)
         scores = view.scores(self.temperature, self.top_k, self.top_p)
         return Decision(ranks(scores.plain_log_prob, view.sequence_N) < quota_N, scores.token)
 

@@ -42,7 +42,7 @@ class Rnd1Entropy(SamplerOptions):
         left_B = counts(view.sequence_N, len(view.ids_BL))
         quota_N = (left_B - self._stay_masked(view))[view.sequence_N]
         if not bool((quota_N > 0).any()):
-            return Decision(quota_N > 0, view.position_N)
+            return Decision(quota_N > 0, None)
         scores = view.scores(self.temperature, self.top_k, self.top_p)
         return Decision(ranks(-self._entropy(view, scores), view.sequence_N) < quota_N, scores.token)
 
