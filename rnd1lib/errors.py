@@ -7,13 +7,12 @@ An exception's text is a sentence that stands alone. The command line prints it 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
 
 
 class Rnd1Error(Exception):
     """The user's mistake, or the world's; never a bug of ours. Exit code 2."""
 
-    exit_code: ClassVar[int] = 2
+    exit_code: int = 2
 
 
 class Note(UserWarning):
@@ -63,7 +62,7 @@ class OtherRankFailed(Rnd1Error):
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
-        self.exit_code = exit_code  # type: ignore[misc]
+        self.exit_code = exit_code
 
 
 class Stopped(Rnd1Error):
@@ -71,4 +70,4 @@ class Stopped(Rnd1Error):
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
-        self.exit_code = exit_code  # type: ignore[misc]
+        self.exit_code = exit_code

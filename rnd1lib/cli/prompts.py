@@ -15,12 +15,6 @@ from rnd1lib.registry import did_you_mean
 LARGEST_BYTES = 1 << 30
 LINE = 'a text, a list of ids, {"prompt": text or ids} or {"messages": [{"role": ..., "content": ...}]}'
 
-ARGUMENTS = {
-    *("model", "prompts", "canvases", "max_new_tokens", "sampler", "guidance", "cache", "seed", "on_step", "numbers"),
-    *("rows", "fill", "batch", "ranks", "watches", "recorder"),
-}
-"""Of `generate`, `infill` and the job around them; no sampler's option is called so."""
-
 Prompt = str | list[int] | Conversation
 
 
@@ -65,27 +59,6 @@ def canvases(arguments: Sequence[str], file: Path | None, *, ids: bool) -> list[
     if any(isinstance(prompt, Conversation) for prompt in prompts):
         raise SamplingError("A conversation has no gaps to fill: `rnd1 sample` answers it.")
     return prompts
-
-
-def parse_options(pairs: Sequence[str], **named: Any) -> dict[str, Any]:
-    """`KEY=VALUE` options of the sampler; values are numbers, true, false and null where they read as such, else text.
-
-    named: options with a flag of their own, where one was given.
-    """
-    options: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key.isidentifier():
-            raise SamplingError(f"--option {pair!r}: KEY=VALUE is expected, such as top_p=0.9.")
-        if key in options:
-            raise SamplingError(f"--option {pair!r}: {key} is given twice.")
-        if key in ARGUMENTS:
-            raise SamplingError(f"--option {pair!r}: {key} is no option of a sampler; see --help.")
-        try:
-            options[key] = json.loads(value)
-        except (ValueError, RecursionError):
-            options[key] = value
-    return options
 
 
 def _stdin() -> str:

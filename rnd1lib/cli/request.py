@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial, wraps
@@ -14,9 +15,16 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from rnd1lib.cli.printing import notes, progress_view, show, terminal_view
-from rnd1lib.cli.prompts import Prompt, parse_options
+from rnd1lib.cli.prompts import Prompt
 from rnd1lib.cli.recording import recording
+from rnd1lib.errors import SamplingError
 from rnd1lib.kinds import Conversation
+
+ARGUMENTS = {
+    *("model", "prompts", "canvases", "max_new_tokens", "sampler", "guidance", "cache", "seed", "on_step", "numbers"),
+    *("rows", "fill", "batch", "ranks", "watches", "recorder"),
+}
+"""Of `generate`, `infill` and the job around them; no sampler's option is called so."""
 
 Command = Callable[..., None]
 
@@ -94,9 +102,30 @@ def answer(request: Request, fill: Callable[..., Any], read: Callable[[], list[P
 
 def sampling_arguments(request: Request) -> dict[str, Any]:
     """What both `generate` and `infill` are called with."""
-    options = parse_options(request.option or [], steps=request.steps)
+    options = _options(request.option or [], steps=request.steps)
     named = {"sampler": request.sampler, "guidance": request.guidance, "cache": request.cache, "seed": request.seed}
     return named | options
+
+
+def _options(pairs: Sequence[str], **named: Any) -> dict[str, Any]:
+    """`KEY=VALUE` options of the sampler; values are numbers, true, false and null where they read as such, else text.
+
+    named: options with a flag of their own, where one was given.
+    """
+    options: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.isidentifier():
+            raise SamplingError(f"--option {pair!r}: KEY=VALUE is expected, such as top_p=0.9.")
+        if key in options:
+            raise SamplingError(f"--option {pair!r}: {key} is given twice.")
+        if key in ARGUMENTS:
+            raise SamplingError(f"--option {pair!r}: {key} is no option of a sampler; see --help.")
+        try:
+            options[key] = json.loads(value)
+        except (ValueError, RecursionError):
+            options[key] = value
+    return options
 
 
 def observers(request: Request, *, texts: int) -> list[Callable[[Any], AbstractContextManager[Any]]]:

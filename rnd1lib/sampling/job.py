@@ -218,5 +218,5 @@ def _undisturbed() -> Iterator[None]:
 def _of_other_rank(sentence: str, exit_code: int) -> Rnd1Error:
     """Another rank's mistake, for rank 0 to say."""
     error = Rnd1Error(sentence)
-    error.exit_code = exit_code  # type: ignore[misc]
+    error.exit_code = exit_code
     return error

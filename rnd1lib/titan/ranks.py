@@ -32,7 +32,7 @@ def on_every_rank(work: Callable[[], T]) -> T:
         raise error
     if first := next(filter(None, told), None):
         failed = Rnd1Error(first[0])
-        failed.exit_code = first[1]  # type: ignore[misc]
+        failed.exit_code = first[1]
         raise failed
     return result  # type: ignore[return-value]
 

@@ -8,7 +8,7 @@ import pytest
 from sampling_command import lines, mistake, rnd1
 
 import rnd1lib
-from rnd1lib.cli.prompts import ARGUMENTS
+from rnd1lib.cli.request import ARGUMENTS
 from rnd1lib.sampling.job import answers
 
 
