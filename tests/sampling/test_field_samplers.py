@@ -90,6 +90,11 @@ def test_confident_samplers_commit_what_their_rule_says_row_by_row(seed, level, 
         assert close or set(first[row].nonzero()[:, 0].tolist()) == best
 
 
+def test_a_probability_of_exactly_the_threshold_is_enough():
+    halves_LV = torch.full((4, 40), -1000.0).index_fill(1, torch.tensor([3, 8]), 0.0)
+    assert infill(Fixed(halves_LV), [[1, 39, 39, 39]], sampler=Threshold(threshold=0.5)).forward_calls == 1
+
+
 @pytest.mark.parametrize("shift", [0, 1])
 def test_confident_samplers_take_fewer_steps_the_less_sure_they_need_be(TableModel, shift):
     def calls(sampler):
