@@ -113,15 +113,7 @@ def _filled(canvas: Canvas, asked: Asked, lengths: Sequence[int]) -> Generation:
     if hasattr(on_step, "begin"):
         tell(on_step, "begin", call.header, call.piece)
     try:
-        steps, tokens = fill(
-            canvas,
-            asked.sampler,
-            guidance=asked.guidance,
-            cache=asked.cache,
-            seed=asked.seed,
-            numbers=asked.numbers,
-            on_step=on_step,
-        )
+        steps, tokens = fill(canvas, asked)
     finally:
         tell(on_step, "end")
     sequences = [text[:length] for text, length in zip(canvas.texts(), lengths, strict=True)]

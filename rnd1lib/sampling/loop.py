@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -10,11 +9,12 @@ import torch
 from rnd1lib.errors import SamplingError
 from rnd1lib.kinds import Decision, Sampler, View
 from rnd1lib.sampling.cache import reader
+from rnd1lib.sampling.call import Asked
 from rnd1lib.sampling.canvas import Canvas
 from rnd1lib.sampling.reading import Reader
 from rnd1lib.sampling.record import Record
 from rnd1lib.sampling.view import Forward, StepView, views
-from rnd1lib.views import Observer, Step
+from rnd1lib.views import Step
 
 
 class Filled(NamedTuple):
@@ -24,29 +24,20 @@ class Filled(NamedTuple):
     token_forwards: int
 
 
-def fill(
-    canvas: Canvas,
-    sampler: Sampler,
-    *,
-    guidance: float,
-    cache: str | None,
-    seed: int,
-    numbers: Sequence[int],
-    on_step: Observer | None = None,
-) -> Filled:
+def fill(canvas: Canvas, asked: Asked) -> Filled:
     """Fills `canvas` in place, in at most as many forward passes as the sampler has steps.
 
     The last step of a block commits whatever the sampler leaves, with the sampler's own tokens.
     """
     steps: list[Step] = []
-    numbers_B = torch.tensor(list(numbers), dtype=torch.int64, device=canvas.ids_BL.device)
-    record = Record(canvas, numbers_B, details=bool(getattr(on_step, "details", False)))
-    asking = reader(canvas, cache, guidance)
+    numbers_B = torch.tensor(list(asked.numbers), dtype=torch.int64, device=canvas.ids_BL.device)
+    record = Record(canvas, numbers_B, details=bool(getattr(asked.on_step, "details", False)))
+    asking = reader(canvas, asked.cache, asked.guidance)
     while canvas.settle():
-        if _advance(canvas, sampler, asking, record, seed=seed, numbers_B=numbers_B):
+        if _advance(canvas, asked.sampler, asking, record, seed=asked.seed, numbers_B=numbers_B):
             steps.append(record.step(len(steps)))
-            if on_step is not None:
-                on_step(steps[-1])
+            if asked.on_step is not None:
+                asked.on_step(steps[-1])
     return Filled(steps, int(asking.tokens))
 
 
