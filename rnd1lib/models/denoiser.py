@@ -53,7 +53,10 @@ class DiffusionLM:
     def mask_token_id(self) -> int:
         """The id that stands for a token to be predicted. Raises ModelError for a model without one."""
         if self._mask_token_id is None:
-            raise ModelError("This model has no mask token. Name one of its ids: load_model(..., mask_token_id=...).")
+            raise ModelError(
+                "This model has no mask token. Name one of its ids: load_model(..., mask_token_id=...), or rnd1_config.json in "
+                'its folder: {"shift": 1, "mask_token_id": ..., "attention_mask": {"use": "causal"}}.'
+            )
         return self._mask_token_id
 
     @property

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import pytest
@@ -203,3 +204,12 @@ def test_a_model_type_that_nobody_reads_names_the_components_that_are_broken(gol
     monkeypatch.setattr(rnd1lib, "build", without_qwen3)
     with pytest.raises(ModelError, match=r"is not supported.*\n.*broken.*'qwen3' cannot be imported"):
         load_model(golden[0])
+
+
+def test_a_folder_without_a_mask_token_gets_one_from_the_file_that_the_sentence_names(golden, tmp_path):
+    with pytest.raises(ModelError, match="no mask token") as told:
+        _ = load_model(golden[0]).mask_token_id
+    shutil.copytree(golden[0], tmp_path / "model")
+    facts = re.search(r"rnd1_config.json in its folder: (.*)\.$", str(told.value))[1]
+    (tmp_path / "model" / "rnd1_config.json").write_text(facts.replace("...", str(MASK)))
+    assert load_model(tmp_path / "model").mask_token_id == MASK
