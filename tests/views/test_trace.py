@@ -143,3 +143,12 @@ def test_what_a_sampler_does_without_the_model_is_told_of_with_the_next_step(Tab
     (trace,) = recorder.traces
     assert list(replayed(trace)) == [canvases_of(step) for step in done.steps]
     assert trace.lines[-1].entropy and done.forward_calls == len(trace.lines) == 4
+
+
+def test_a_line_tells_no_piece_that_was_told_before(TableModel):
+    recorder = Recorder()
+    infill(TableModel(), [[5, *[63] * 12]], sampler=Llada(steps=6), on_step=recorder)
+    (trace,) = recorder.traces
+    told = [list(trace.header.pieces), *[list(line.pieces) for line in trace.lines]]
+    assert sorted(trace.pieces()) == sorted(token for tokens in told for token in tokens)
+    assert len(told) > 1 and {5, 63} <= set(told[0])
