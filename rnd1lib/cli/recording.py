@@ -22,18 +22,20 @@ class Recording(NamedTuple):
 
 
 @contextmanager
-def recording(trace: Path | None, html: Path | None, *, rank: int = 0, ranks: int = 1) -> Iterator[Recording]:
+def recording(
+    trace: Path | None, html: Path | None, *, prompts: Path | None = None, rank: int = 0, ranks: int = 1
+) -> Iterator[Recording]:
     """Within it texts are recorded; the files are there when it ends, however it ends. One process alone writes its trace as
     it goes.
 
     Where no text was begun, what was in the files stays. Rnd1Error: a file that cannot be written; a folder that does not
-    exist is told of at once, and so is one file for both.
+    exist is told of at once, and so is one file for two things, `prompts` (which is only read) among them.
     """
     for path in filter(None, (trace, html)):
         if path.is_dir() or not path.parent.is_dir():
             raise Rnd1Error(f"{path}: cannot be written: it is a folder, or the folder that it is to lie in does not exist.")
-    if trace is not None and html is not None:
-        refuse_same(html, trace)
+        refuse_same(path, prompts, "file of the prompts")
+    refuse_same(html, trace, "trace")
     gathered = trace is not None and ranks > 1
     recorder = Recorder() if html is not None or gathered else None
     with TraceWriter(trace) if trace is not None and not gathered else nullcontext() as writer:
@@ -47,10 +49,10 @@ def recording(trace: Path | None, html: Path | None, *, rank: int = 0, ranks: in
                     write(html, page(recorder.traces))
 
 
-def refuse_same(html: Path, trace: Path) -> None:
-    """Rnd1Error: the page would be written over the trace."""
-    if html.resolve() == trace.resolve():
-        raise Rnd1Error(f"{html}: is the trace; the page of --html needs a file of its own.")
+def refuse_same(path: Path | None, other: Path | None, what: str) -> None:
+    """Rnd1Error: what is written to `path` would take the place of `other`, the `what`."""
+    if path is not None and other is not None and path.resolve() == other.resolve():
+        raise Rnd1Error(f"{path}: is the {what}; --trace and --html need files of their own.")
 
 
 def write(path: Path, text: str) -> None:

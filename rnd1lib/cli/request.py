@@ -90,7 +90,9 @@ def answer(request: Request, fill: Callable[..., Any], read: Callable[[], list[P
     with ExitStack() as stack:
         stack.enter_context(notes())
         ranks = stack.enter_context(connected())
-        recorded = stack.enter_context(recording(request.trace, request.html, rank=ranks.number, ranks=ranks.count))
+        recorded = stack.enter_context(
+            recording(request.trace, request.html, prompts=request.file, rank=ranks.number, ranks=ranks.count)
+        )
         prompts = ranks.first(read)
         chat = any(isinstance(prompt, Conversation) for prompt in prompts)
         model = job.open_model(request.model, device=request.device, chat=chat)

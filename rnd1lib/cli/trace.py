@@ -38,7 +38,7 @@ def trace(
     traces = [each for file in files for each in read_traces(file)]
     if html is not None:
         for file in files:
-            refuse_same(html, file)
+            refuse_same(html, file, "trace")
         write(html, page(traces))
         typer.echo(f"{html}: {len(traces)} trace{'s' * (len(traces) > 1)}.", err=True)
         return

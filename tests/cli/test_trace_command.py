@@ -135,6 +135,14 @@ def test_a_page_is_not_written_over_its_trace(folder, traced, tmp_path, monkeypa
     assert "is the trace" in mistake(rnd1("trace", traced, "--html", traced)) and traced.read_bytes() == before
 
 
+@pytest.mark.parametrize("flag", ["--trace", "--html"])
+def test_prompts_are_not_written_over(folder, tmp_path, flag):
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("5\n")
+    asked = ["--prompts", prompts, "--ids", "--max-new-tokens", "2", flag, prompts]
+    assert "is the file of the prompts" in mistake(rnd1("sample", folder, *asked)) and prompts.read_text() == "5\n"
+
+
 def test_a_page_goes_where_a_link_leads_and_into_a_pipe(traced, tmp_path):
     lines(rnd1("trace", traced, "--html", tmp_path / "page.html"))
     (tmp_path / "link").symlink_to("led_to")
