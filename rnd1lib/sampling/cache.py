@@ -1,7 +1,7 @@
 """Keys and values kept between passes: which positions a pass runs anew, and which it believes what they said before.
 
 Exact for models in which a token sees nothing behind its block (causal: a block of one); else approximate, since what was
-kept of a token does not know of words that were filled in elsewhere since.
+kept of a token does not know of tokens that were filled in elsewhere since.
 """
 
 from __future__ import annotations

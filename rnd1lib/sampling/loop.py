@@ -64,7 +64,7 @@ def _decide(sampler: Sampler, view: StepView) -> Decision:
 def _commit(canvas: Canvas, view: StepView, sampler: Sampler, decision: Decision, record: Record) -> None:
     tokens_C, mask_token_id = _tokens(view, sampler, decision), canvas.model.mask_token_id
     if bool((tokens_C == mask_token_id).any()):
-        raise SamplingError(f"The sampler committed the mask token {mask_token_id} at step {view.step}: it is no word.")
+        raise SamplingError(f"The sampler committed the mask token {mask_token_id} at step {view.step}: which no sampler may.")
     places = view.places(decision.commit_N)
     record.commits(view, decision.commit_N, places)
     if decision.remask_BL is not None:

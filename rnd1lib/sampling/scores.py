@@ -19,7 +19,7 @@ Statistic = Literal["token", "log_prob", "plain_log_prob", "entropy", "margin"]
 
 
 class Chunk(NamedTuple):
-    """A few rows: which, their log-odds against the best word, its id, and room for as many weights.
+    """A few rows: which, their log-odds against the best token, its id, and room for as many weights.
 
     P: the vocabulary padded to whole blocks; the mask token and the padding have log-odds -inf.
     """

@@ -34,7 +34,7 @@ class Dream(SamplerOptions):
     parity: Literal["dream"] | None = None
     """`dream`: a step's number is int(M (1 - s/t)) of the M masks that are left, in float32, so that early steps may commit
     nothing and the last one all that is left over; the order is that of the tempered, filtered distribution, for which
-    top_p is of all words and not of the top_k best."""
+    top_p is of all tokens and not of the top_k best."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,7 +54,7 @@ class Dream(SamplerOptions):
         return Decision(ranks(self._order(view, scores), view.sequence_N) < quota_N, scores.token)
 
     def scores(self, view: View) -> Scores:
-        """Scores of the tokens that are drawn; Dream filters all words by top_p, and what that leaves by top_k."""
+        """Scores of the tokens that are drawn; Dream filters all tokens by top_p, and what that leaves by top_k."""
         if self.parity is None or self.top_k is None or self.top_p is None:
             return view.scores(self.temperature, self.top_k, self.top_p)
         return Narrower(view.scores(self.temperature, self.top_k), view.scores(self.temperature, None, self.top_p))

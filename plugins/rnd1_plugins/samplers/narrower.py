@@ -1,4 +1,4 @@
-"""Two filters at once, as Dream applies them: each to all words."""
+"""Two filters at once, as Dream applies them: each to all tokens."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Statistic = Literal["token", "log_prob", "plain_log_prob", "entropy", "margin"]
 
 @dataclass(frozen=True)
 class Narrower:
-    """Scores under the filter that leaves fewer words, position by position; fulfils `rnd1lib.kinds.Scores`.
+    """Scores under the filter that leaves fewer tokens, position by position; fulfils `rnd1lib.kinds.Scores`.
 
-    Both leave the best words, so the fewer lie within the others, and have the lower entropy.
+    Both leave the best tokens, so the fewer lie within the others, and have the lower entropy.
     """
 
     one: Scores
