@@ -27,7 +27,7 @@ SIZES = {
         {"hidden_size": 256, "num_hidden_layers": 8, "intermediate_size": 768, "vocab_size": 32_000},
         {"hidden_size": 256, "num_hidden_layers": 4, "intermediate_size": 768, "vocab_size": 126_464},
     ),
-    "quick": ({"vocab_size": 1100}, {"vocab_size": 1100}),
+    "quick": ({"num_hidden_layers": 1, "vocab_size": 1100},) * 2,
 }
 
 

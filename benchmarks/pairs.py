@@ -65,6 +65,7 @@ class Contest(NamedTuple):
 def measure(contests: Mapping[str, Contest], pairs: int) -> dict[str, dict[str, object]]:
     """Tokens are compared first; then the peaks, each in a process of its own; then the times."""
     figures: dict[str, dict[str, object]] = {name: {"tokens": agreement(contest)} for name, contest in contests.items()}
+    gc.collect()
     for name, contest in contests.items():
         peaks = peak_mib(contest.theirs), peak_mib(contest.ours)
         figures[name] |= {"mib": [round(peak) for peak in peaks], "memory_ratio": round(peaks[0] / peaks[1], 2)}
@@ -115,7 +116,6 @@ def peak_mib(run: Run) -> float:
     child = os.fork()
     if child == 0:
         try:
-            gc.collect()
             ctypes.CDLL(None).malloc_trim(0)  # what earlier runs gave back would hide what this one takes
             Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
             before = _status("VmHWM")

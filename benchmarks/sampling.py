@@ -25,7 +25,7 @@ HEAD = {"hidden_size": 256, "num_hidden_layers": 4, "intermediate_size": 768, "v
 NETWORKS = {
     "head": partial(network, "qwen3", "tiny", **HEAD),
     "smol": partial(network, "llama", "SmolLM2-135M"),
-    "quick": partial(network, "qwen3", "tiny", vocab_size=2100),
+    "quick": partial(network, "qwen3", "tiny", num_hidden_layers=1, vocab_size=2100),
 }
 SHIFTS = {"rnd1": 1, "llada": 0, "dream": 1, "fast_dllm": 0, "dllm": 1}
 OPTIONS = {
