@@ -146,13 +146,14 @@ class Cached:
         """Every row that may ever be asked about is given its place in the cache; each is run from its beginning."""
         canvas, width = self._canvas, int(stop_B.max())
         self._place_B[rows_C], self._rows = torch.arange(len(rows_C), device=rows_C.device), len(rows_C)
-        self._cache = self._model.prefill(
+        self._cache = cache = self._model.prefill(
             self._ids(rows_C)[:, :width],
             rows_BL=self._twice(wanted_BL[rows_C, :width]),
             lengths_B=self._twice(stop_B[rows_C]),
             room=canvas.ids_BL.shape[1],
         )
-        return self._guided(self._cache.logits)
+        logits_NV, cache.logits = cache.logits, cache.logits.new_empty(0)  # or they would live as long as the cache
+        return self._guided(logits_NV)
 
     def _more(self, rows_G: Tensor, wanted_BL: Tensor, start_G: Tensor, stop_G: Tensor) -> Tensor:
         at_GS = start_G[:, None] + torch.arange(int((stop_G - start_G).max()), device=rows_G.device)
