@@ -51,7 +51,16 @@ class PlainPlanner(DefaultLoadPlanner):
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        """Also dtypes, which pickle names as if they were classes."""
+        """Also dtypes, which pickle names as if they were classes, and `getattr`, as far as Python until 3.11.3 needs it."""
+        if (module, name) == ("builtins", "getattr"):
+            return _member
         if (module, name) in ALLOWED or (module == "torch" and isinstance(getattr(torch, name, None), torch.dtype)):
             return super().find_class(module, name)
         raise pickle.UnpicklingError(f"{module}.{name} has no place in a checkpoint")
+
+
+def _member(kind: Any, name: str) -> Any:
+    """An enum's member, which Python until 3.11.3 pickles as `getattr(enum, name)`; nothing else is looked up."""
+    if kind is not metadata._MEM_FORMAT_ENCODING:
+        raise pickle.UnpicklingError(f"builtins.getattr of {kind!r:.60} has no place in a checkpoint")
+    return kind[name]

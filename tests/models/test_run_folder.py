@@ -4,11 +4,13 @@ import pickle
 import pytest
 import torch
 from rnd1_plugins.models.qwen3 import Qwen3
+from torch.distributed.checkpoint import metadata
 from torch.distributed.checkpoint.state_dict_saver import save
 
 from rnd1lib import export, load_model
 from rnd1lib.errors import CheckpointError
 from rnd1lib.kinds import Build
+from rnd1lib.models.checkpoint_reader import WeightsReader
 from rnd1lib.models.facts import Facts
 from rnd1lib.models.manifest import MANIFEST, Manifest, facts_of
 from rnd1lib.models.run_folder import RunFolder, is_run_folder
@@ -117,3 +119,24 @@ def test_a_table_of_contents_that_runs_code_is_refused_though_the_manifest_vouch
     with pytest.raises(CheckpointError, match=r"io\.open has no place in a checkpoint"):
         load_model(run.path)
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_checkpoint_that_an_older_python_wrote_is_read(run, monkeypatch):
+    by_name = lambda member, protocol: (getattr, (type(member), member.name))  # noqa: E731 - as enum had it until 3.11.3
+    monkeypatch.setattr(metadata._MEM_FORMAT_ENCODING, "__reduce_ex__", by_name)
+    write(run.checkpoints, 12, network(seed=5).state_dict())
+    assert b"getattr" in (run.checkpoints / "step-12" / ".metadata").read_bytes()
+    assert load_model(run.path).step == 12
+
+
+class Curious:
+    """A table of contents that asks an allowed class for what nobody stores."""
+
+    def __reduce__(self):
+        return getattr, (metadata.Metadata, "__init__")
+
+
+def test_nothing_else_is_looked_up_by_name(run):
+    (run.checkpoints / "step-10" / ".metadata").write_bytes(pickle.dumps(Curious()))
+    with pytest.raises(pickle.UnpicklingError, match=r"getattr of .*Metadata.* has no place in a checkpoint"):
+        WeightsReader(run.checkpoints / "step-10").read_metadata()
