@@ -12,7 +12,7 @@ import json
 import warnings
 from functools import partial
 
-import peers
+import shapes
 import torch
 from pairs import Contest, machine, measure, network, prompt, show
 from rich.console import Console
@@ -41,7 +41,7 @@ def block_causal(size: dict[str, int]) -> dict[str, Contest]:
     """On a network whose mask is block-causal; the prompt is whole blocks, so that both sides have the same ones."""
     model = network("qwen3", "tiny", mask="block_causal", block_length=BLOCK, **size)
     model.shift, ids = 0, prompt(model, 2 * BLOCK)
-    whole = partial(peers.llada, model, ids, NEW_CAUSAL, PER_BLOCK * NEW_CAUSAL // BLOCK, BLOCK)
+    whole = partial(shapes.llada, model, ids, NEW_CAUSAL, PER_BLOCK * NEW_CAUSAL // BLOCK, BLOCK)
     cached = partial(ours, model, ids, NEW_CAUSAL, "block")
     return {
         "block: whole canvas, whole head": Contest(lambda: [whole()], cached),
@@ -54,7 +54,7 @@ def bidirectional(size: dict[str, int]) -> dict[str, Contest]:
     model = network("qwen3", "tiny", **size)
     model.shift, ids, contests = 0, prompt(model, 2 * BLOCK), {}
     for cache in ("prefix", "dual"):
-        theirs = partial(peers.fast_dllm_cached, model, ids, NEW, PER_BLOCK * NEW // BLOCK, BLOCK, dual=cache == "dual")
+        theirs = partial(shapes.fast_dllm_cached, model, ids, NEW, PER_BLOCK * NEW // BLOCK, BLOCK, dual=cache == "dual")
         cached = partial(ours, model, ids, NEW, cache)
         contests[f"{cache}: Fast-dLLM's shape with it"] = Contest(lambda theirs=theirs: [theirs()], cached)
         contests[f"{cache}: ours without a cache"] = Contest(partial(ours, model, ids, NEW, None), cached, same=False)

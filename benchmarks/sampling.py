@@ -11,7 +11,7 @@ import argparse
 import json
 from functools import partial
 
-import peers
+import shapes
 import torch
 from pairs import Contest, Run, machine, measure, network, prompt, show
 from rich.console import Console
@@ -36,11 +36,11 @@ OPTIONS = {
     "dllm": {"sampler": "llada", "steps": STEPS, "parity": "dllm"},
 }
 PEERS = {
-    "rnd1": partial(peers.rnd1, new=NEW, steps=STEPS),
-    "llada": partial(peers.llada, new=NEW, steps=STEPS, block=BLOCK),
-    "dream": partial(peers.dream, new=NEW, steps=STEPS, top_p=TOP_P),
-    "fast_dllm": partial(peers.fast_dllm, new=NEW, steps=STEPS, block=BLOCK),
-    "dllm": partial(peers.dllm, new=NEW, steps=STEPS),
+    "rnd1": partial(shapes.rnd1, new=NEW, steps=STEPS),
+    "llada": partial(shapes.llada, new=NEW, steps=STEPS, block=BLOCK),
+    "dream": partial(shapes.dream, new=NEW, steps=STEPS, top_p=TOP_P),
+    "fast_dllm": partial(shapes.fast_dllm, new=NEW, steps=STEPS, block=BLOCK),
+    "dllm": partial(shapes.dllm, new=NEW, steps=STEPS),
 }
 
 
