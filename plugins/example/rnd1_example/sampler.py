@@ -37,7 +37,7 @@ class FallingFloor:
     def decide(self, view: View) -> Decision:
         """What is surer than the floor of this step."""
         scores = view.scores(self.temperature, self.top_k, self.top_p)
-        sure_N = scores.log_prob.exp()
+        sure_N = scores.plain_log_prob.exp()  # near temperature 0 all are sure of what they draw
         best_B = torch.zeros(len(view.ids_BL)).to(sure_N).scatter_reduce(0, view.sequence_N, sure_N, "amax")
         floor = self.start * (1 - (view.step + 1) / view.steps)
         return Decision((sure_N >= floor) | (sure_N == best_B[view.sequence_N]), scores.token)
