@@ -6,9 +6,9 @@ import difflib
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from rnd1lib.errors import ModelError
+from rnd1lib.models.origin import Box, NamedTensors, folded
 from rnd1lib.models.spelling import standard
 
 CONFIG, FACTS = "config.json", "rnd1_config.json"
@@ -23,51 +24,44 @@ WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 HUB_PATTERNS = ["*.json", "*.safetensors", "merges.txt"]
 RUNS = "runs"  # where recipes put their runs: no owner on the hub is meant
+DTYPES = ("F64", "F32", "F16", "BF16")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 LONGEST_JSON = 64 << 20
 IGNORED = re.compile(r"\.rotary_emb\.inv_freq$")  # a buffer that old folders hold; it follows from config.json
 
 
 @dataclass(frozen=True)
-class Folder:
+class Folder(NamedTensors):
     """A model folder: `config` is its config.json in transformers' words, `files` says which file holds each tensor."""
 
-    path: Path
-    config: Mapping[str, Any]
     files: Mapping[str, Path]
 
-    def tensor(self, name: str) -> Tensor:
-        """One whole tensor, on the CPU, in the dtype of the file."""
-        return next(self.tensors([name]))
+    def tensor(self, name: str, box: Box = ()) -> Tensor:
+        """Lent by the file, so that it takes no memory of its own and only the pages that are touched are read."""
+        part: Tensor = self._stored(name)[box]
+        return part
 
-    def tensors(self, names: Iterable[str]) -> Iterator[Tensor]:
-        """Whole tensors, one after the other; the file lends its pages to them, so that they take no memory of their own."""
-        for path, group in groupby(names, key=self.files.__getitem__):
-            with safe_open(path, "pt") as file:
-                yield from map(file.get_tensor, group)
+    @cached_property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Of every tensor, save buffers that are of no use."""
+        return {name: tuple(self._stored(name).get_shape()) for name in self.files if not IGNORED.search(name)}
 
-    def check(self, expected: Mapping[str, tuple[int, ...]]) -> None:
-        """Raises ModelError with a line for each tensor that is missing, unexpected or of another shape."""
-        tied = bool(self.config.get("tie_word_embeddings", False))
-        unexpected = [name for name in self.files if name not in expected and not IGNORED.search(name)]
-        problems = [f"{name}: missing." for name in expected if name not in self.files]
-        problems += [f"{name}: unexpected." for name in unexpected if not (tied and name == "lm_head.weight")]
-        found = self._shapes([name for name in expected if name in self.files])
-        problems += [
-            f"{name}: has shape {list(shape)}, config.json asks for {list(expected[name])}."
-            for name, shape in found.items()
-            if shape != expected[name]
+    def problems(self, expected: Mapping[str, tuple[int, ...]]) -> list[str]:
+        """A sentence for each, that a dtype is none of weights included."""
+        kinds = {name: self._stored(name).get_dtype() for name in expected if name in self.files}
+        others = [
+            f"{name}: is {kind}, and weights are {', '.join(DTYPES)}. Use the unquantized folder."
+            for name, kind in kinds.items()
+            if kind not in DTYPES
         ]
-        if problems:
-            raise ModelError("\n".join(f"{self.path}: {problem}" for problem in problems))
+        return super().problems(expected) + folded(others, "of such kinds")
 
-    def _shapes(self, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
-        """Of these tensors, in their order; each file is opened once."""
-        found: dict[str, tuple[int, ...]] = {}
-        for path in {self.files[name] for name in names}:
-            with safe_open(path, "pt") as file:
-                found |= {name: tuple(file.get_slice(name).get_shape()) for name in names if self.files[name] == path}
-        return {name: found[name] for name in names}
+    def _stored(self, name: str) -> Any:
+        return self._opened(self.files[name]).get_slice(name)
+
+    @cached_property
+    def _opened(self) -> Callable[[Path], Any]:
+        return cache(partial(safe_open, framework="pt"))
 
 
 def open_folder(path_or_name: str | Path) -> Folder:

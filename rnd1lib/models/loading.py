@@ -18,10 +18,10 @@ from rnd1lib.errors import ModelError, PluginError
 from rnd1lib.kinds import Build, Kind, Model, Noise
 from rnd1lib.models.denoiser import DiffusionLM
 from rnd1lib.models.facts import Facts, read_facts
-from rnd1lib.models.folder import locate, open_folder, read_config
-from rnd1lib.models.run_folder import RunFolder, is_run_folder, load_checkpoint
-from rnd1lib.models.tokenizer import Tokenizer, load_tokenizer
-from rnd1lib.models.weights import load_folder, write_mask_row
+from rnd1lib.models.opening import open_model
+from rnd1lib.models.run_weights import RunWeights
+from rnd1lib.models.tokenizer import Tokenizer
+from rnd1lib.models.weights import load_folder
 
 DTYPES = ("float32", "bfloat16")
 
@@ -46,20 +46,15 @@ def load_model(
         raise ValueError(f"dtype: {dtype!r} is none of {', '.join(DTYPES)}.")
     if shift not in (None, 0, 1):
         raise ValueError(f"shift: {shift!r} is neither 0 nor 1.")
-    run = RunFolder(Path(path)) if is_run_folder(path) else None
-    folder = run.model if run else locate(path)
-    config, tokenizer = read_config(folder), load_tokenizer(folder)
-    said = read_facts(folder, config, tokenizer.mask_token_id if tokenizer else None)
+    origin = open_model(path)
+    config, tokenizer = origin.config, origin.tokenizer
+    said = read_facts(origin.folder, config, tokenizer.mask_token_id if tokenizer else None)
     facts = _altered(said, attention_mask=_entry(attention_mask), shift=shift, mask_token_id=mask_token_id)
     component = component_for(config)
     network = _empty_network(component, config, facts, device, dtype)
-    if run is None:
-        load_folder(network, open_folder(folder), component.tensors(config))
-    else:
-        step, newest = run.newest()
-        load_checkpoint(newest, network)
-        write_mask_row(network)
-        facts = replace(facts, step=step)
+    load_folder(network, origin, component.tensors(config))
+    if isinstance(origin, RunWeights):
+        facts = replace(facts, step=origin.step)
     model = denoiser(network, config, facts, tokenizer)
     model.name = Path(path).resolve().name if Path(path).exists() else str(path)
     return model

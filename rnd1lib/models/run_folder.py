@@ -9,13 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import nn
-from torch.distributed.checkpoint.api import CheckpointException
-from torch.distributed.checkpoint.state_dict_loader import load
-
 from rnd1lib.errors import CheckpointError
-from rnd1lib.models.checkpoint_reader import WeightsReader
 from rnd1lib.models.manifest import MANIFEST, read_manifest, verify
 
 RECIPE, MODEL, CHECKPOINTS, METRICS = "recipe.yaml", "model", "checkpoints", "metrics.jsonl"
@@ -113,19 +107,3 @@ def number_of(path: Path) -> int | None:
 def is_run_folder(path: str | Path) -> bool:
     """Whether a path is a run folder rather than a model folder."""
     return (Path(path) / MODEL).is_dir() and (Path(path) / RECIPE).is_file()
-
-
-@torch.no_grad()
-def load_checkpoint(path: Path, network: nn.Module) -> None:
-    """Reads a checkpoint's weights into a network on one device, without a process group; dtypes may differ.
-
-    Raises CheckpointError for a checkpoint that cannot be read, of another network, or with a weight that is no number.
-    """
-    try:
-        load(network.state_dict(), storage_reader=WeightsReader(path), no_dist=True)
-    except (Exception, CheckpointException) as error:  # whatever reading raises; torch's own is no Exception
-        reason = str(error).strip().rpartition("\n")[2]
-        raise CheckpointError(f"{path}: this checkpoint cannot be read ({type(error).__name__}: {reason}).") from error
-    for name, parameter in network.named_parameters():
-        if not parameter.isfinite().all():
-            raise CheckpointError(f"{path}: the weights {name} are not finite, so the model computes nothing.")

@@ -8,10 +8,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 
 from rnd1lib.errors import ModelError
 from rnd1lib.kinds import TensorSource
-from rnd1lib.models.folder import Folder
+from rnd1lib.models.origin import Box, Origin
 
 MaskRow = Literal["mean", "zero", "keep"]
 TABLE, MASK_ROW, HEAD = "tok_embeddings.weight", "tok_embeddings.mask_row", "lm_head.weight"
@@ -37,43 +38,45 @@ def put(parameter: Tensor, whole: Tensor) -> None:
     parameter.copy_(whole)
 
 
-@torch.no_grad()
-def put_slices(parameter: Tensor, slices: Iterable[Tensor]) -> None:
-    """`put` of a tensor that comes as its slices along the first dimension; only for a shard are they put together first."""
-    if isinstance(parameter, DTensor):
-        put(parameter, torch.stack(list(slices)))
-    else:
-        for slot, one in zip(parameter, slices, strict=True):
-            slot.copy_(one)
+def load_folder(network: nn.Module, origin: Origin, sources: Iterable[TensorSource], *, mask_row: MaskRow = "keep") -> None:
+    """Fills a network, sharded or not, with weights; a rank reads what its own shards need, and nothing is communicated.
 
-
-def load_folder(network: nn.Module, folder: Folder, sources: Iterable[TensorSource], *, mask_row: MaskRow = "keep") -> None:
-    """Puts a Hugging Face folder's tensors into a network, sharded or not; every rank reads the folder.
-
-    mask_row: what the mask token's row becomes: the mean of the rows below it (the trained ones), zeros, or the folder's
-    own row. Raises ModelError that names every missing, unexpected and misshapen tensor, before anything is changed.
+    mask_row: what the mask token's row becomes: the mean of the rows below it (the trained ones), zeros, or the origin's
+    own row. Raises ModelError that names every missing, unexpected and misshapen tensor, before anything is changed, and one
+    that names weights that are not finite; CheckpointError for a run of ours.
     """
     ours, sources = parameters(network), list(sources)
-    check_folder(network, folder, sources)
+    check_folder(network, origin, sources)
     for source in sources:
-        if source.stacked:
-            put_slices(ours[source.parameter], folder.tensors(source.tensors))
-            continue
-        whole = folder.tensor(*source.tensors)
-        put(ours[source.parameter], whole)
+        _fill(ours[source.parameter], origin, source)
         if source.parameter == TABLE and MASK_ROW in ours:
-            put(ours[MASK_ROW], _first_row(whole, _mask_token_id(network), mask_row))
+            table_VD = origin.whole(source, ours[TABLE].shape)
+            put(ours[MASK_ROW], _first_row(table_VD, _mask_token_id(network), mask_row))
 
 
-def check_folder(network: nn.Module, folder: Folder, sources: Iterable[TensorSource]) -> None:
-    """Raises ModelError that names every tensor of the folder that does not fit the network, which may be on meta."""
-    ours = parameters(network)
-    folder.check({name: shape for source in sources for name, shape in _shapes(source, ours[source.parameter])})
+def check_folder(network: nn.Module, origin: Origin, sources: Iterable[TensorSource]) -> None:
+    """Raises ModelError that names every tensor of the origin that does not fit the network, which may be on meta."""
+    origin.check({name: tuple(parameter.shape) for name, parameter in parameters(network).items()}, sources)
 
 
-def _shapes(source: TensorSource, parameter: Tensor) -> Iterator[tuple[str, tuple[int, ...]]]:
-    shape = tuple(parameter.shape[1:] if source.stacked else parameter.shape)
-    return ((name, shape) for name in source.tensors)
+@torch.no_grad()
+def _fill(parameter: Tensor, origin: Origin, source: TensorSource) -> None:
+    local, box = shard(parameter)
+    if local.numel():
+        origin.fill(local, source, box)
+        parts = zip(source.tensors[box[0]], local, strict=True) if source.stacked else zip(source.tensors, [local], strict=True)
+        for name, part in parts:
+            if not all(edge.isfinite() for edge in part.aminmax()):  # which NaN and infinity reach, without a copy
+                raise origin.not_finite(source.parameter, name)
+
+
+def shard(parameter: Tensor) -> tuple[Tensor, Box]:
+    """What this rank holds of a parameter, and which part of the whole that is."""
+    if not isinstance(parameter, DTensor):
+        return parameter, tuple(slice(0, size) for size in parameter.shape)
+    mesh, placements = parameter.device_mesh, parameter.placements
+    sizes, starts = compute_local_shape_and_global_offset(parameter.shape, mesh, placements)
+    return parameter.to_local(), tuple(slice(start, start + size) for start, size in zip(starts, sizes, strict=True))
 
 
 def _first_row(table_VD: Tensor, mask_token_id: int, choice: MaskRow) -> Tensor:
@@ -99,14 +102,6 @@ def folder_tensors(network: nn.Module, sources: Iterable[TensorSource]) -> Itera
             whole = whole.clone()
             whole[_mask_token_id(network)] = _whole(ours[MASK_ROW])
         yield from zip(source.tensors, whole if source.stacked else [whole], strict=True)
-
-
-def write_mask_row(network: nn.Module) -> None:
-    """Writes the trained mask row into its table, so that a tied head sees it too; for a network on one device."""
-    ours = parameters(network)
-    if MASK_ROW in ours:
-        with torch.no_grad():
-            ours[TABLE][_mask_token_id(network)] = ours[MASK_ROW]
 
 
 def _whole(parameter: Tensor) -> Tensor:

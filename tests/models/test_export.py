@@ -9,7 +9,7 @@ from rnd1lib import export, load_model
 from rnd1lib.errors import ModelError
 from rnd1lib.models.export import SHARD_BYTES, export_and_compare
 from rnd1lib.models.tokenizer import train_tokenizer
-from rnd1lib.models.weights import folder_tensors, write_mask_row
+from rnd1lib.models.weights import folder_tensors
 
 MASK = 315
 LAYOUTS = {"tied": "qwen3", "untied": "qwen3", "mixed": "qwen3_moe", "every_second": "qwen3_moe"}
@@ -20,7 +20,7 @@ def trained(folder, **options):
     model = load_model(folder, attention_mask="bidirectional", mask_token_id=MASK, **options)
     with torch.no_grad():
         model.network.get_parameter("tok_embeddings.mask_row").normal_(generator=torch.Generator().manual_seed(3))
-    write_mask_row(model.network)
+        model.network.tok_embeddings.weight[MASK] = model.network.tok_embeddings.mask_row
     return model
 
 

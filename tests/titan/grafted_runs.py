@@ -1,6 +1,9 @@
 """What the tests of grafting share: recipes, and what they read out of a run."""
 
-from rnd1lib.models.run_folder import RunFolder, found_checkpoints, load_checkpoint
+from torch.distributed.checkpoint.state_dict_loader import load
+
+from rnd1lib.models.checkpoint_reader import WeightsReader
+from rnd1lib.models.run_folder import RunFolder, found_checkpoints
 
 DENSE = "model.use=qwen3"
 GRAFTING = "attention_mask={use: grafting, after: 3, fit_steps: 4, fit_rows: 16}"
@@ -20,7 +23,9 @@ def fits(result):
 def network_of(result, step):
     """The network as the checkpoint of a step has it."""
     network = result.model().network
-    load_checkpoint(RunFolder(result.folder).checkpoints / f"step-{step}", network)
+    load(
+        network.state_dict(), storage_reader=WeightsReader(RunFolder(result.folder).checkpoints / f"step-{step}"), no_dist=True
+    )
     return network
 
 

@@ -16,8 +16,8 @@ from rnd1lib.kinds import Build, StructuralMask
 from rnd1lib.kinds.model import experts_of
 from rnd1lib.models.dimensions import with_positions
 from rnd1lib.models.facts import read_facts
-from rnd1lib.models.folder import FACTS, locate, open_folder, read_config
-from rnd1lib.models.run_folder import RunFolder, is_run_folder
+from rnd1lib.models.folder import FACTS
+from rnd1lib.models.opening import open_model
 from rnd1lib.models.weights import check_folder
 from rnd1lib.recipe.arithmetic import Batching, batching, lr_scale
 from rnd1lib.recipe.composition import losses_without_routers
@@ -83,8 +83,8 @@ def starting_point(recipe: Recipe) -> Start:
     if model.init is None:
         assert flavor is not None
         return Start(positioned(flavor))
-    folder = RunFolder(Path(model.init)).model if is_run_folder(model.init) else locate(model.init)
-    config = read_config(folder)
+    origin = open_model(model.init)
+    config = origin.config
     if config.get("model_type") not in component.model_types:
         raise RecipeError(
             f"model.init: {model.init} has model_type {config.get('model_type')!r}, and the model '{model.use}' reads "
@@ -94,9 +94,9 @@ def starting_point(recipe: Recipe) -> Start:
     if flavor and other:
         sizes = ", ".join(f"{key} {config[key]} (flavor: {flavor[key]})" for key in other)
         raise RecipeError(f"model.init: {model.init} is of another size than flavor '{model.flavor}': {sizes}.")
-    facts = read_facts(folder, config)
-    diffuses = (folder / FACTS).is_file() or facts.mask_token_id is not None
-    return Start(positioned(config), model.init, folder, facts if diffuses else None)
+    facts = read_facts(origin.folder, config)
+    diffuses = (origin.folder / FACTS).is_file() or facts.mask_token_id is not None
+    return Start(positioned(config), model.init, origin.folder, facts if diffuses else None)
 
 
 def claims(recipe: Recipe, config: Mapping[str, Any]) -> list[Claim]:
@@ -169,13 +169,10 @@ def _check_weights(recipe: Recipe, start: Start) -> None:
     """Raises ModelError if the tensors of `model.init` are not those of its config, CheckpointError if a run has none."""
     if start.path is None:
         return
-    if is_run_folder(start.path):
-        RunFolder(Path(start.path)).newest()
-        return
     component = recipe.components.model
     with torch.device("meta"):
         network: Any = component.spec(start.config, Build()).model.build()
-    check_folder(network, open_folder(start.path), component.tensors(start.config))
+    check_folder(network, open_model(start.path), component.tensors(start.config))
 
 
 def _check_data(recipe: Recipe) -> None:
