@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +20,7 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from rnd1lib.errors import DataError, ModelError
 from rnd1lib.models.chat import PLAIN, ChatTemplate, Message
+from rnd1lib.models.mask_name import KNOWN_IDS, with_name
 from rnd1lib.models.pieces import piece
 
 SPECIAL = {"eos_token": "<|endoftext|>", "pad_token": "<|pad|>", "mask_token": "<|mask|>"}
@@ -109,9 +110,10 @@ class Tokenizer:
 
     @cached_property
     def vocabulary_sha256(self) -> str:
-        """What ids mean, as a hash: two tokenizers that agree on every id have the same one."""
-        vocabulary = self.tokens.get_vocab(with_added_tokens=True)
-        return sha256(json.dumps(sorted(vocabulary.items(), key=lambda item: item[1])).encode()).hexdigest()
+        """What ids mean, as a hash: two tokenizers that agree on every id, a mask token added later aside, have the same one."""
+        known, added_from = self.tokens.get_vocab(with_added_tokens=True).items(), self.config.get(KNOWN_IDS)
+        vocabulary = [item for item in known if not (isinstance(added_from, int) and item[1] >= added_from)]
+        return sha256(json.dumps(sorted(vocabulary, key=lambda item: item[1])).encode()).hexdigest()
 
     @cached_property
     def _special_name(self) -> re.Pattern[str] | None:
@@ -130,6 +132,14 @@ class Tokenizer:
     def name(self) -> str:
         """What the folder calls it, else its class."""
         return str(self.config.get("name_or_path") or self.config.get("tokenizer_class") or type(self).__name__)
+
+    def with_mask_token(self, mask_token_id: int) -> Tokenizer:
+        """This tokenizer with that mask token: under the name that the id has, else as `<|mask|>` at exactly that id.
+
+        Every other id stays what it is. A piece of ordinary text gets no name as a mask. ModelError: see `models.mask_name`.
+        """
+        tokens, config = with_name(self.tokens, self.config, mask_token_id)
+        return replace(self, tokens=tokens, config=config, mask_token_id=mask_token_id)
 
     def save(self, folder: str | Path) -> None:
         """Writes tokenizer.json and tokenizer_config.json, with the mask token if there is one. OSError: the disk is full."""
