@@ -110,7 +110,7 @@ class Tokenizer:
 
     @cached_property
     def vocabulary_sha256(self) -> str:
-        """What ids mean, as a hash: two tokenizers that agree on every id, a mask token added later aside, have the same one."""
+        """What ids mean, as a hash: two that agree on every id, save those `with_mask_token` added, have the same."""
         known, added_from = self.tokens.get_vocab(with_added_tokens=True).items(), self.config.get(KNOWN_IDS)
         vocabulary = [item for item in known if not (isinstance(added_from, int) and item[1] >= added_from)]
         return sha256(json.dumps(sorted(vocabulary, key=lambda item: item[1])).encode()).hexdigest()
