@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,18 @@ def test_a_mutant_whose_code_is_gone_is_an_error_and_plants_nothing(tmp_path):
     assert (tmp_path / "a.py").read_text() == "x = 1\ny = 1\n"
 
 
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (signal.SIGXCPU, "no answer within 60 s of computing"),
+        (signal.SIGKILL, "no answer: killed by SIGKILL (is there too little memory?)"),
+        (signal.SIGTERM, "no answer: killed by SIGTERM"),
+    ],
+)
+def test_what_ends_a_mutant_from_outside_is_not_taken_for_the_bug(number, said):
+    assert mutation.in_a_fork(lambda: os.kill(os.getpid(), number)) == {"error": said}
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant["name"])
 def test_a_planted_bug_breaks_its_promise(mutant, answers):
     answer = answers[mutant["name"]]
@@ -50,7 +63,7 @@ def test_without_a_bug_every_promise_holds(answers):
 
 
 def test_the_table_says_of_each_mutant_what_caught_it(answers):
-    lines = list(mutation.table(answers))
+    lines = list(mutation.table(MUTANTS, answers))
     print("\n".join(lines))
     assert len(lines) == len(MUTANTS)
     assert all(line.startswith("caught") and mutant["promise"] in line for line, mutant in zip(lines, MUTANTS, strict=True))

@@ -8,6 +8,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import tomllib
@@ -58,8 +59,9 @@ def held(folder, sentence, kind, name, options=None):
 def in_a_fork(make):
     """What `make` gives in a process of its own; {"error": why} if it does not get that far."""
     reading, writing = os.pipe()
-    if os.fork() == 0:
-        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    child = os.fork()
+    if child == 0:
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))  # a second for SIGXCPU to be what ends it
         try:
             answer = make()
         except BaseException:
@@ -70,8 +72,18 @@ def in_a_fork(make):
     os.close(writing)
     with os.fdopen(reading) as pipe:
         answer = pipe.read()
-    os.wait()
-    return json.loads(answer) if answer else {"error": f"no answer within {SECONDS} s of computing"}
+    _, status = os.waitpid(child, 0)
+    return json.loads(answer) if answer else {"error": fate_of(status)}
+
+
+def fate_of(status):
+    """How a process ended that gave no answer: a bug that never ends, or the machine, which is not the mutant's doing."""
+    if not os.WIFSIGNALED(status):
+        return f"no answer, and it left with {os.waitstatus_to_exitcode(status)}"
+    ended = signal.Signals(os.WTERMSIG(status))
+    if ended == signal.SIGXCPU:
+        return f"no answer within {SECONDS} s of computing"
+    return f"no answer: killed by {ended.name}" + " (is there too little memory?)" * (ended == signal.SIGKILL)
 
 
 def planted(folder, mutant):
@@ -88,8 +100,11 @@ def planted(folder, mutant):
         file.write_text(source)
 
 
-def answers():
-    """Name -> answer of every mutant, and under "healthy" what is broken without any."""
+def answers(planned):
+    """Name -> answer of every mutant planned, and under "healthy" what is broken without any.
+
+    The tables are read once, when the sources are copied: whoever edits either meanwhile gets no mixture of both.
+    """
     sys.dont_write_bytecode = True  # a patched file must never be read from an old .pyc
     for name in PRELOADED:
         import_module(name)
@@ -98,18 +113,19 @@ def answers():
         folder = Path(temporary).resolve()
         copy_of_the_sources(folder)
         sys.path[:0] = [str(folder), str(folder / "plugins")]
-        healthy = in_a_fork(lambda: [[m["name"], held(folder, m["promise"], *m["on"])] for m in mutants()])
-        return {"healthy": healthy} | {mutant["name"]: planted(folder, mutant) for mutant in mutants()}
+        healthy = in_a_fork(lambda: [[m["name"], held(folder, m["promise"], *m["on"])] for m in planned])
+        return {"healthy": healthy} | {mutant["name"]: planted(folder, mutant) for mutant in planned}
 
 
-def table(answered):
+def table(planned, answered):
     """A line a mutant: its name, the promise that caught it, what that saw."""
-    for mutant in mutants():
+    for mutant in planned:
         answer = answered[mutant["name"]]
         fate = "caught" if answer.get("found") else "MISSED"
         yield f"{fate}  {mutant['name']}\n    -> {mutant['promise']}: {answer.get('found') or answer.get('error')}"
 
 
 if __name__ == "__main__":
-    given = answers()
-    print(json.dumps(given) if "--json" in sys.argv else "\n".join(table(given)))
+    planned = mutants()
+    given = answers(planned)
+    print(json.dumps(given) if "--json" in sys.argv else "\n".join(table(planned, given)))
