@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rnd1lib.diffusion.draws import hash_uniform
 from rnd1lib.diffusion.loss import cross_entropy
-from rnd1lib.diffusion.prediction import as_ids, left_align, predict, start_token
+from rnd1lib.diffusion.prediction import as_ids, left_align, listed, predict, start_token
 from rnd1lib.errors import SamplingError
 from rnd1lib.kinds import Denoiser
 
@@ -69,9 +69,13 @@ def _pairs(
     model: Denoiser, prompts: Sequence[str | Sequence[int]], answers: Sequence[str | Sequence[int]]
 ) -> list[tuple[list[int], list[int]]]:
     """Prompts and answers as ids."""
+    prompts, answers = listed(prompts, "prompts"), listed(answers, "answers")
     if len(prompts) != len(answers):
         raise SamplingError(f"{len(prompts)} prompts, but {len(answers)} answers: each prompt needs one.")
-    pairs = [(as_ids(model, prompt), as_ids(model, answer)) for prompt, answer in zip(prompts, answers, strict=True)]
+    pairs = [
+        (as_ids(model, prompt, f"prompt {number}"), as_ids(model, answer, f"answer {number}"))
+        for number, (prompt, answer) in enumerate(zip(prompts, answers, strict=True))
+    ]
     for number, (prompt, answer) in enumerate(pairs):
         if model.mask_token_id in (*prompt, *answer):
             raise SamplingError(f"pair {number} holds the mask id {model.mask_token_id}, which is no text.")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from operator import index
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -77,13 +78,28 @@ def start_token(model: Denoiser) -> int:
     return token
 
 
-def as_ids(model: Denoiser, text: str | Sequence[int]) -> list[int]:
-    """A prompt's or an answer's ids: a text by the model's tokenizer, ids as they are. SamplingError: neither."""
+def listed(rows: Iterable[str | Sequence[int]], what: str) -> list[str | Sequence[int]]:
+    """Texts and lists of ids, or the rows of a tensor or an array. SamplingError: a single one of them, or none."""
+    if isinstance(rows, str):
+        raise SamplingError(f"A single text was given where a list of them is expected: [{rows[:20]!r}].")
+    try:
+        several = list(rows)
+    except TypeError:
+        raise SamplingError(f"{what}: {rows!r:.40} is no list of texts or of lists of ids.") from None
+    if several and all(_is_integer(each) for each in several):
+        first = ", ".join(str(index(each)) for each in several[:5])  # type: ignore[arg-type]
+        dots = ", ..." * (len(several) > 5)
+        raise SamplingError(f"A single list of ids was given where a list of them is expected: [[{first}{dots}]].")
+    return several
+
+
+def as_ids(model: Denoiser, text: str | Sequence[int], name: str = "a row") -> list[int]:
+    """A prompt's or an answer's ids: a text by the model's tokenizer; ids as they are, in a list, tensor or array of integers.
+
+    SamplingError: neither; `name` is what it calls it.
+    """
     if not isinstance(text, str):
-        try:
-            return [index(token) for token in text]
-        except TypeError as error:
-            raise SamplingError(f"{text!r:.60} is not a list of token ids: {error}.") from error
+        return [_token_id(token, name) for token in _items(text, name)]
     tokenizer = getattr(model, "tokenizer", None)
     if tokenizer is None and text:
         raise SamplingError(f"{text[:40]!r} is text, and the model has no tokenizer: give lists of ids.")
@@ -92,3 +108,28 @@ def as_ids(model: Denoiser, text: str | Sequence[int]) -> list[int]:
     except UnicodeEncodeError as error:
         raise SamplingError(f"{text[:40]!a} is no text that UTF-8 can write: {error.reason}.") from None
     return list(tokenizer.encode(text)) if tokenizer is not None else []
+
+
+def _items(row: Any, name: str) -> Iterable[Any]:
+    """What a list, tensor or array holds."""
+    if isinstance(row, bytes | Mapping | Set) or not isinstance(row, Iterable):
+        raise SamplingError(f"{name}: {row!r:.40} is no list of token ids.")
+    items: Iterable[Any] = row.tolist() if hasattr(row, "tolist") else row
+    return items
+
+
+def _token_id(token: Any, name: str) -> int:
+    if not _is_integer(token):
+        raise SamplingError(f"{name}: {token!r:.40} is no token id: ids are integers.")
+    return index(token)
+
+
+def _is_integer(value: Any) -> bool:
+    """Whether it is one integer, of whatever library."""
+    if isinstance(value, bool) or getattr(value, "ndim", 0):
+        return False
+    try:
+        index(value)
+    except TypeError:
+        return False
+    return True

@@ -6,9 +6,10 @@ import dataclasses
 import math
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-from rnd1lib.diffusion.prediction import as_ids, start_token
+from rnd1lib.diffusion.prediction import as_ids, listed, start_token
 from rnd1lib.errors import Note, Rnd1Error, SamplingError
 from rnd1lib.kinds import Denoiser, Sampler
 from rnd1lib.sampling.cache import POLICIES, is_exact
@@ -43,6 +44,7 @@ def sampler_of(sampler: str | Sampler, options: dict[str, Any], model: Denoiser)
 
 def check(model: Denoiser, *, guidance: float, cache: str | None, seed: int) -> None:
     """The arguments that `generate` and `infill` share."""
+    _check_model(model)
     if model.mask_token_id is None:
         raise SamplingError("The model has no mask token, so there is nothing to fill in: load it with mask_token_id=...")
     if not (isinstance(guidance, (int, float)) and math.isfinite(guidance) and guidance >= 0):
@@ -51,6 +53,17 @@ def check(model: Denoiser, *, guidance: float, cache: str | None, seed: int) -> 
         raise SamplingError(f"seed: {seed!r} is not an integer of 0 or more.")
     if cache is not None:
         _check_cache(model, cache)
+
+
+def _check_model(model: Any) -> None:
+    """Refuses what a model was to be loaded from, and what only looks like one."""
+    if isinstance(model, str | Path):
+        raise SamplingError(f"model: {str(model)!r} is a path: load the model first, load_model({str(model)!r}).")
+    if model is None:
+        raise SamplingError("model: None is no model: load_model(PATH) gives one.")
+    missing = next((name for name in ("logits", "shift") if not hasattr(model, name)), None)
+    if missing is not None:
+        raise SamplingError(f"model: a {type(model).__name__} is no model to sample from: it has no {missing}.")
 
 
 def _check_cache(model: Denoiser, cache: str) -> None:
@@ -75,7 +88,7 @@ def prompt_ids(
         raise SamplingError(f"max_new_tokens: {max_new_tokens!r} is not an integer of 0 or more.")
     rows = []
     for name, prompt in _named("prompt", prompts, numbers):
-        row = as_ids(model, prompt)
+        row = as_ids(model, prompt, name)
         if model.shift and max_new_tokens:
             row = row or [start_token(model)]
         _check_ids(model, name, row)
@@ -90,7 +103,7 @@ def canvas_ids(model: Denoiser, canvases: Sequence[Row], numbers: Sequence[int] 
     """Canvases as ids, with mask ids as gaps; in a text `[[8]]` is a gap of 8 tokens. numbers: how errors name them."""
     rows = []
     for name, canvas in _named("canvas", canvases, numbers):
-        row = ids_with_gaps(model, canvas) if isinstance(canvas, str) else as_ids(model, canvas)
+        row = ids_with_gaps(model, canvas) if isinstance(canvas, str) else as_ids(model, canvas, name)
         _check_ids(model, name, row)
         if model.shift and row[:1] == [model.mask_token_id]:
             raise SamplingError(
@@ -103,11 +116,18 @@ def canvas_ids(model: Denoiser, canvases: Sequence[Row], numbers: Sequence[int] 
 
 def _named(kind: str, rows: Sequence[Row], numbers: Sequence[int] | None) -> Iterator[tuple[str, Row]]:
     """Each row with what errors call it."""
-    if isinstance(rows, str):
-        raise SamplingError(f"A single text was given where a list of them is expected: [{rows[:20]!r}].")
-    if numbers is not None and len(numbers) != len(rows):
-        raise SamplingError(f"numbers: {len(numbers)} were given for {len(rows)} rows.")
-    return ((f"{kind} {number}", row) for number, row in zip(numbers or range(len(rows)), rows, strict=True))
+    several = listed(rows, "canvases" if kind == "canvas" else "prompts")
+    if numbers is not None:
+        _check_numbers(numbers, len(several))
+    return ((f"{kind} {number}", row) for number, row in zip(numbers or range(len(several)), several, strict=True))
+
+
+def _check_numbers(numbers: Sequence[int], rows: int) -> None:
+    """Of rows: the places of a hash, and what a trace calls them."""
+    if not isinstance(numbers, Sequence) or any(type(number) is not int or number < 0 for number in numbers):
+        raise SamplingError(f"numbers: {numbers!r:.40} is no list of integers of 0 or more.")
+    if len(numbers) != rows:
+        raise SamplingError(f"numbers: {len(numbers)} were given for {rows} rows.")
 
 
 def _check_ids(model: Denoiser, where: str, row: list[int]) -> None:

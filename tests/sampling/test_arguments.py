@@ -1,9 +1,14 @@
 """What makes no sense is refused in a sentence, before the model is asked; edges give empty results."""
 
+from pathlib import Path
+
+import numpy
 import pytest
+import torch
 from rnd1_plugins.samplers.llada import Llada
 from rnd1_plugins.samplers.rnd1_entropy import Rnd1Entropy
 
+from rnd1lib.diffusion.likelihood import log_likelihood
 from rnd1lib.errors import SamplingError
 from rnd1lib.sampling.generation import generate, infill
 
@@ -178,3 +183,80 @@ def test_a_gap_that_would_take_all_memory_is_refused(TableModel, gap):
     model.tokenizer = Letters()
     with pytest.raises(SamplingError, match="gap of more than"):
         infill(model, [f"a{gap}"])
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        (None, "model: None is no model: load_model(PATH) gives one."),
+        ("runs/tiny", "model: 'runs/tiny' is a path: load the model first, load_model('runs/tiny')."),
+        (Path("runs/tiny"), "load_model('runs/tiny')."),
+        (torch.nn.Linear(1, 1), "model: a Linear is no model to sample from: it has no logits."),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize("call", [lambda model: generate(model, [[1]], max_new_tokens=2), lambda model: infill(model, [[1]])])
+def test_what_is_no_model_is_told_what_gives_one(model, sentence, call):
+    with pytest.raises(SamplingError) as told:
+        call(model)
+    assert sentence in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "sentence"),
+    [
+        ("text", "A single text was given where a list of them is expected: ['text']."),
+        ([1, 2], "A single list of ids was given where a list of them is expected: [[1, 2]]."),
+        (torch.tensor([1, 2]), "A single list of ids was given"),
+        (numpy.array([1, 2]), "A single list of ids was given"),
+        (None, "prompts: None is no list of texts or of lists of ids."),
+        (5, "prompts: 5 is no list of texts"),
+        ([None], "prompt 0: None is no list of token ids."),
+        ([[1], {1: 2}], "prompt 1: {1: 2} is no list of token ids."),
+        ([b"ab"], "prompt 0: b'ab' is no list of token ids."),
+        ([["x"]], "prompt 0: 'x' is no token id: ids are integers."),
+        ([[1, 2.0]], "prompt 0: 2.0 is no token id"),
+        ([[True]], "prompt 0: True is no token id"),
+        ([torch.tensor([1.0, 2.0])], "prompt 0: 1.0 is no token id"),
+        ([torch.tensor([True])], "prompt 0: True is no token id"),
+        ([numpy.array([1.5])], "prompt 0: 1.5 is no token id"),
+        (torch.ones(2, 2), "prompt 0: 1.0 is no token id"),
+        (torch.ones(2, 2, 2, dtype=torch.int64), "prompt 0: [1, 1] is no token id"),
+    ],
+    ids=str,
+)
+def test_prompts_that_are_no_lists_of_ids_are_told_what_is_expected(TableModel, prompts, sentence):
+    with pytest.raises(SamplingError) as told:
+        generate(TableModel(), prompts, max_new_tokens=2)
+    assert sentence in str(told.value)
+
+
+def test_tensors_arrays_and_anything_that_gives_integers_are_prompts(TableModel):
+    rows = [[1, 2], [3, 4]]
+    wanted = generate(TableModel(), rows, max_new_tokens=3).sequences
+    for same in (
+        torch.tensor(rows),
+        numpy.array(rows),
+        numpy.array(rows, dtype=numpy.uint8),
+        [torch.tensor([1, 2]), numpy.array([3, 4])],
+        [[numpy.int64(1), torch.tensor(2)], (3, 4)],
+        [range(1, 3), range(3, 5)],
+        (row for row in rows),
+    ):
+        assert generate(TableModel(), same, max_new_tokens=3).sequences == wanted
+    assert infill(TableModel(), torch.tensor([[1, 63, 2]])).sequences[0][::2] == [1, 2]
+    assert generate(TableModel(), [torch.tensor([5])], max_new_tokens=0).sequences == [[5]]
+
+
+@pytest.mark.parametrize("numbers", [["x"], [1.0], [True], [-1], 5], ids=str)
+def test_numbers_of_rows_are_integers_of_0_or_more(TableModel, numbers):
+    with pytest.raises(SamplingError, match="numbers: "):
+        generate(TableModel(), [[1]], max_new_tokens=2, numbers=numbers)
+
+
+def test_a_likelihood_takes_what_sampling_takes(TableModel):
+    model = TableModel()
+    plain = log_likelihood(model, [[1, 2]], [[3, 4]], method="chain")
+    assert log_likelihood(model, torch.tensor([[1, 2]]), [numpy.array([3, 4])], method="chain") == plain
+    with pytest.raises(SamplingError, match="True is no token id"):
+        log_likelihood(model, [[1]], [[True]], method="chain")
