@@ -10,7 +10,7 @@ import typer
 import rnd1lib
 from rnd1lib.cli.printing import notes
 from rnd1lib.cli.recording import recording
-from rnd1lib.cli.request import Request, observers, sampling_arguments
+from rnd1lib.cli.request import Request, model_arguments, observers, sampling_arguments
 from rnd1lib.errors import DataError, SamplingError
 from rnd1lib.kinds import Conversation
 
@@ -21,7 +21,7 @@ def converse(request: Request, system: str | None, *, max_new_tokens: int) -> No
     """Answers each line until stdin ends (Ctrl-D). What no longer fits into the model's context is forgotten, oldest first."""
     arguments = sampling_arguments(request) | {"max_new_tokens": max_new_tokens}
     job = import_module("rnd1lib.sampling.job")
-    model = job.open_model(request.model, device=request.device, chat=True)
+    model = job.open_model(request.model, chat=True, **model_arguments(request))
     messages: Messages = [] if system is None else [{"role": "system", "content": system}]
     typer.echo("Ctrl-D ends the conversation.", err=True)
     with recording(request.trace, request.html) as recorded:

@@ -19,6 +19,7 @@ from rnd1lib.cli.prompts import Prompt
 from rnd1lib.cli.recording import recording
 from rnd1lib.errors import SamplingError
 from rnd1lib.kinds import Conversation
+from rnd1lib.recipe.source import parse
 
 ARGUMENTS = {
     *("model", "prompts", "canvases", "max_new_tokens", "sampler", "guidance", "cache", "seed", "on_step", "numbers"),
@@ -46,6 +47,13 @@ class Request:
     ] = None
     seed: Annotated[int, typer.Option(help="Decides every random number.")] = 0
     batch: Annotated[int, typer.Option(help="Texts at a time; changes none of them.")] = 8
+    mask_token: Annotated[
+        str | None, typer.Option(metavar="ID_OR_NAME", help="The model's mask token, if its folder names none or another.")
+    ] = None
+    attention_mask: Annotated[
+        str | None, typer.Option(metavar="MASK", help="Instead of the folder's: a name, or '{use: NAME, its options}'.")
+    ] = None
+    shift: Annotated[int | None, typer.Option(help="Instead of the folder's: 1 if row i predicts token i + 1, else 0.")] = None
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; by default a GPU if there is one.")] = None
     ids: Annotated[bool, typer.Option("--ids", help="Texts are token ids: '5 9 13'; mask ids are the gaps of infill.")] = False
     watch: Annotated[bool, typer.Option("--watch", help="Show the canvas being filled in, on stderr.")] = False
@@ -95,11 +103,30 @@ def answer(request: Request, fill: Callable[..., Any], read: Callable[[], list[P
         )
         prompts = ranks.first(read)
         chat = any(isinstance(prompt, Conversation) for prompt in prompts)
-        model = job.open_model(request.model, device=request.device, chat=chat)
+        model = job.open_model(request.model, chat=chat, **model_arguments(request))
         watches = observers(request, texts=len(prompts[:: ranks.count])) + recorded.watches
         to_do = {"batch": request.batch, "ranks": ranks, "watches": watches, "recorder": recorded.recorder}
         answers = job.answers(model, prompts, fill, **to_do, **arguments)
         show(answers, prompts, seed=request.seed, as_json=request.as_json)
+
+
+def model_arguments(request: Request) -> dict[str, Any]:
+    """What `load_model` is called with, besides the path."""
+    token, mask = request.mask_token, request.attention_mask
+    return {
+        "device": request.device,
+        "mask_token_id": int(token) if token is not None and token.isdecimal() else token,
+        "attention_mask": None if mask is None else _name_or_entry(mask),
+        "shift": request.shift,
+    }
+
+
+def _name_or_entry(mask: str) -> Any:
+    """A component as a recipe writes it: its name, or a mapping with `use`."""
+    value = parse(mask)
+    if value.problems:
+        raise SamplingError(f"--attention-mask {mask!r}: {value.problems[0][1]}")
+    return value.tree
 
 
 def sampling_arguments(request: Request) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def _token_id(token: Any, name: str) -> int:
 
 def _is_integer(value: Any) -> bool:
     """Whether it is one integer, of whatever library."""
-    if isinstance(value, bool) or getattr(value, "ndim", 0):
+    if isinstance(value, bool) or getattr(value, "ndim", None):
         return False
     try:
         index(value)

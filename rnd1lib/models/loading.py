@@ -19,11 +19,10 @@ from rnd1lib.kinds import Build, Kind, Model, Noise
 from rnd1lib.models.denoiser import DiffusionLM
 from rnd1lib.models.facts import Facts, read_facts
 from rnd1lib.models.opening import open_model
+from rnd1lib.models.overrides import checked_device, checked_dtype, checked_shift, mask_entry, mask_token
 from rnd1lib.models.run_weights import RunWeights
 from rnd1lib.models.tokenizer import Tokenizer
 from rnd1lib.models.weights import load_folder
-
-DTYPES = ("float32", "bfloat16")
 
 
 def load_model(
@@ -33,23 +32,21 @@ def load_model(
     dtype: str | torch.dtype = "float32",
     attention_mask: str | Mapping[str, Any] | None = None,
     shift: int | None = None,
-    mask_token_id: int | None = None,
+    mask_token_id: int | str | None = None,
 ) -> DiffusionLM:
     """Loads a model for sampling and evaluation: from a folder, a hub name, or a run's newest whole checkpoint.
 
-    attention_mask: a component's name or {"use": name, its options}. What is left out is what the folder says (its
-    rnd1_config.json, else config.json); a plain autoregressive folder is causal with shift 1 and has no mask token.
+    attention_mask: a component's name or {"use": name, its options}. mask_token_id: an id, or a token's name. What is left
+    out is what the folder says (its rnd1_config.json, else config.json); a plain autoregressive folder is causal with shift
+    1 and has no mask token.
     Raises ModelError for a foreign folder, CheckpointError for a run of ours, ValueError for a wrong argument.
     """
-    dtype = str(dtype).removeprefix("torch.")
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype: {dtype!r} is none of {', '.join(DTYPES)}.")
-    if shift not in (None, 0, 1):
-        raise ValueError(f"shift: {shift!r} is neither 0 nor 1.")
+    dtype, device, shift, mask = checked_dtype(dtype), checked_device(device), checked_shift(shift), mask_entry(attention_mask)
     origin = open_model(path)
     config, tokenizer = origin.config, origin.tokenizer
     said = read_facts(origin.folder, config, tokenizer.mask_token_id if tokenizer else None)
-    facts = _altered(said, attention_mask=_entry(attention_mask), shift=shift, mask_token_id=mask_token_id)
+    token = mask_token(mask_token_id, tokenizer)
+    facts = _altered(said, attention_mask=mask, shift=shift, mask_token_id=token)
     component = component_for(config)
     network = _empty_network(component, config, facts, device, dtype)
     load_folder(network, origin, component.tensors(config))
@@ -147,10 +144,6 @@ def _component(kind: Kind, entry: Mapping[str, Any]) -> Any:
 
 def _altered(facts: Facts, **changes: Any) -> Facts:
     return replace(facts, **{key: value for key, value in changes.items() if value is not None})
-
-
-def _entry(mask: str | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    return {"use": mask} if isinstance(mask, str) else mask
 
 
 def _token_id(key: str, config: Mapping[str, Any], tokenizer: Tokenizer | None) -> int | None:

@@ -59,19 +59,20 @@ class Last:
         self.step = step
 
 
-def open_model(folder: str, *, device: str | None = None, chat: bool = False) -> Any:
-    """The model of a command, on this rank's GPU if there is one. chat: its texts end where its template ends a turn."""
+def open_model(path: str, *, device: str | None = None, chat: bool = False, **said_otherwise: Any) -> Any:
+    """The model of a command, on this rank's GPU if there is one. chat: its texts end where its template ends a turn.
+
+    said_otherwise: attention_mask, shift and mask_token_id of `load_model`. SamplingError: a value that makes no sense.
+    """
     if device is None:
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(0, device=device).cpu()
-    except (RuntimeError, AssertionError) as error:  # torch has no class of its own for a device that is not there
-        reason = str(error).partition("\n")[0]
-        raise SamplingError(f"device: {device!r} cannot be used: {reason}") from error
-    model = rnd1lib.load_model(folder, device=device)
+        model = rnd1lib.load_model(path, device=device, **said_otherwise)
+    except ValueError as error:
+        raise SamplingError(str(error)) from error
     if chat:
         if model.tokenizer is None:
-            raise SamplingError(f"{folder}: has no tokenizer, so nothing says how its conversations are written.")
+            raise SamplingError(f"{path}: has no tokenizer, so nothing says how its conversations are written.")
         model.eos_token_id = model.tokenizer.turn_end_id
     return model
 

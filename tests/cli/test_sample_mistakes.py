@@ -119,3 +119,46 @@ def test_a_folder_that_is_none_is_told_at_once(model, sentence, monkeypatch, tmp
     (tmp_path / "models" / "tiny").mkdir(parents=True)
     (tmp_path / "models" / "file").touch()
     assert sentence in mistake(rnd1("sample", model, "x"))
+
+
+@pytest.fixture
+def plain(with_text, tmp_path):
+    """A model folder that names no mask token, as a plain autoregressive one."""
+    path = shutil.copytree(with_text, tmp_path / "plain")
+    (path / "rnd1_config.json").unlink()
+    told = (path / "tokenizer_config.json").read_text()
+    (path / "tokenizer_config.json").write_text(told.replace('"mask_token": "<|mask|>",', ""))
+    return path
+
+
+def test_the_refusal_of_a_model_without_a_mask_token_names_the_flag_that_gives_it_one(plain):
+    assert "--mask-token ID_OR_NAME" in mistake(rnd1("infill", plain, "a [[2]] b"))
+    for token in ("<|mask|>", "277"):
+        assert lines(rnd1("infill", plain, "small [[2]] things", "--mask-token", token))
+    assert "Did you mean '<|mask|>'?" in mistake(rnd1("infill", plain, "a [[2]] b", "--mask-token", "<mask>"))
+    assert "320 is outside the vocabulary of 320 tokens" in mistake(rnd1("infill", plain, "a [[2]] b", "--mask-token", "320"))
+
+
+def test_what_the_folder_says_of_shift_and_attention_can_be_said_otherwise(with_text):
+    ask = ["infill", with_text, "[[2]] small things", "--json"]
+    assert "under shift 1 no token predicts the first one" in mistake(rnd1(*ask))
+    texts = {
+        json.loads(lines(rnd1(*ask, "--shift", "0", *mask))[0])["text"]
+        for mask in ([], ["--attention-mask", "causal"], ["--attention-mask", "{use: block_causal, block_length: 2}"])
+    }
+    assert len(texts) > 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--shift", "2"], "shift: 2 is neither 0 nor 1."),
+        (["--attention-mask", "bidirectionl"], "Did you mean 'bidirectional'?"),
+        (["--attention-mask", "{use: block_causal, block_lenght: 4}"], "Did you mean 'block_length'?"),
+        (["--attention-mask", "{use: "], "--attention-mask '{use: ': not YAML"),
+        (["--attention-mask", "[causal]"], "is neither a name nor"),
+    ],
+    ids=str,
+)
+def test_what_makes_no_sense_of_a_model_is_a_sentence(folder, arguments, sentence):
+    assert sentence in mistake(rnd1("sample", folder, "--ids", "5", *arguments))
