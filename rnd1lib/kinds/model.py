@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
 
 def experts_of(config: Mapping[str, Any]) -> int:
-    """How many experts a layer of a network has, by its config.json; 0 for a dense one."""
-    return int(config.get("num_experts") or config.get("num_local_experts") or 0)
+    """How many experts a layer of a network has, by its config.json; 0 for a dense one, and for what is no number."""
+    said = config.get("num_experts") or config.get("num_local_experts")
+    return said if isinstance(said, int) and not isinstance(said, bool) and said > 0 else 0
 
 
 class TensorSource(NamedTuple):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
 from rnd1lib.errors import ModelError
 from rnd1lib.kinds.model import experts_of
+from rnd1lib.models.config_problems import SCALING, is_size, problems_of, rope
 from rnd1lib.models.spelling import standard
 
 
@@ -50,10 +51,10 @@ class Dimensions:
 def dimensions(config: Mapping[str, Any], *, qk_norm: bool = False, qkv_bias: bool = False) -> Dimensions:
     """The dimensions of a config of a family that has these two or not: no config.json says it.
 
-    Raises ModelError with every missing key, and every feature the network does not have.
+    Raises ModelError with everything that is wrong with it, and every feature that the network does not have.
     """
     config = standard(config)
-    problems = _missing(config) or _unsupported(config, qkv_bias)
+    problems = problems_of(config, qkv_bias=qkv_bias)
     if problems:
         raise ModelError("\n".join(f"config.json: {problem}" for problem in problems))
     experts = experts_of(config)
@@ -72,95 +73,22 @@ def dimensions(config: Mapping[str, Any], *, qk_norm: bool = False, qkv_bias: bo
         expert_width=config["moe_intermediate_size"] if experts else 0,
         normalise_routes=bool(config.get("norm_topk_prob", False)),
         tied=bool(config.get("tie_word_embeddings", False)),
-        norm_eps=config.get("rms_norm_eps", 1e-6),
+        norm_eps=config.get("rms_norm_eps") or 1e-6,
         rope_theta=float(rope(config)["rope_theta"]),
         rope_scaling=_scaling(rope(config)),
     )
 
 
-def rope(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """RoPE as transformers 5 writes it, `rope_theta` and `rope_type` in one mapping.
-
-    Transformers 4 writes `rope_theta` beside `rope_scaling`, which RND1 sets to false.
-    """
-    spelled = config.get("rope_scaling") or {}, config.get("rope_parameters") or {}
-    merged = {"rope_theta": config.get("rope_theta", 10000.0), **spelled[0], **spelled[1]}
-    return {"rope_type": merged.get("type", "default"), **merged}
-
-
 def with_positions(config: Mapping[str, Any], count: int, rope_theta: float | None) -> dict[str, Any]:
     """The config of a network for at least `count` positions, with another RoPE base if one is given."""
     changed, known = dict(config), config.get("max_position_embeddings")
-    if _is_size(known):
+    if is_size(known):
         changed["max_position_embeddings"] = max(count, known)
     if rope_theta is not None:
         changed["rope_theta"] = rope_theta
         if config.get("rope_parameters"):
             changed["rope_parameters"] = {**config["rope_parameters"], "rope_theta": rope_theta}
     return changed
-
-
-SIZES = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "max_position_embeddings",
-)
-EXPERT_SIZES = ("num_experts_per_tok", "moe_intermediate_size")
-SCALING = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
-ONLY: Mapping[str, Any] = {
-    "hidden_act": "silu",
-    "attention_bias": False,
-    "mlp_bias": False,
-    "use_sliding_window": False,
-    "partial_rotary_factor": 1,
-    # of LLaDA
-    "block_type": "llama",
-    "layer_norm_type": "rms",
-    "rope": True,
-    "alibi": False,
-    "attention_layer_norm": False,
-    "input_emb_norm": False,
-    "scale_logits": False,
-    "multi_query_attention": False,
-    # of LLaDA-MoE
-    "moe_layer_freq": 1,
-    "qk_layernorm": True,
-    "moe_router_score_function": "softmax",
-    "routed_scaling_factor": 1,
-}
-"""What a config may say of features that the network has in one form alone; null is as good as unsaid."""
-
-
-def _missing(config: Mapping[str, Any]) -> list[str]:
-    needed = SIZES + (EXPERT_SIZES if experts_of(config) else ())
-    return [f"{key}: {config.get(key)!r} is no positive whole number." for key in needed if not _is_size(config.get(key))]
-
-
-def _is_size(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _unsupported(config: Mapping[str, Any], qkv_bias: bool) -> list[str]:
-    rotation = rope(config)
-    told = {key: value for key, value in {**config, **rotation}.items() if key in ONLY and value is not None}
-    if qkv_bias:
-        told.pop("attention_bias", None)  # these families have biases whatever their configs say of them
-    problems = [f"{key}: {value!r} is not built, only {ONLY[key]!r}." for key, value in told.items() if value != ONLY[key]]
-    if rotation["rope_type"] not in ("default", "llama3"):
-        problems.append(f"rope_scaling: {rotation['rope_type']!r} is not built, only the default RoPE and 'llama3'.")
-    if rotation["rope_type"] == "llama3":
-        wrong = [key for key in SCALING if not _is_positive(rotation.get(key))]
-        problems += [f"rope_scaling: {key}: {rotation.get(key)!r} is no positive number." for key in wrong]
-    if config.get("quantization_config"):
-        problems.append("quantization_config: quantized tensors cannot be read; use the unquantized folder.")
-    return problems
-
-
-def _is_positive(value: Any) -> bool:
-    return isinstance(value, int | float) and value > 0
 
 
 def _is_sparse(config: Mapping[str, Any], layer: int) -> bool:

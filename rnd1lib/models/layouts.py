@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rnd1lib.models.dimensions import rope
+from rnd1lib.models.config_problems import rope
 from rnd1lib.models.spelling import in_words_of
 
 FOREIGN = ("rope_parameters", "num_local_experts", "auto_map", "moe_backend", "num_diffusion_steps", "mask_token_id")

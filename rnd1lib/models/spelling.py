@@ -40,8 +40,10 @@ def standard(config: Mapping[str, Any]) -> dict[str, Any]:
     ratio, width = config.get("mlp_ratio"), written.get("hidden_size")
     if "intermediate_size" not in written and isinstance(ratio, int) and isinstance(width, int):
         written["intermediate_size"] = ratio * width
-    if isinstance(config.get("moe_layer_freq"), list):
-        written["mlp_only_layers"] = [layer for layer, sparse in enumerate(written.pop("moe_layer_freq")) if not sparse]
+    sparse = config.get("moe_layer_freq")
+    if isinstance(sparse, list) and len(sparse) == written.get("num_hidden_layers") and all(each in (0, 1) for each in sparse):
+        del written["moe_layer_freq"]
+        written["mlp_only_layers"] = [layer for layer, each in enumerate(sparse) if not each]
     return written
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rnd1lib.kinds import Build, TensorSource
-from rnd1lib.models.dimensions import dimensions
+from rnd1lib.models.dimensions import Dimensions, dimensions
 from rnd1lib.models.layouts import transformers_config
 from rnd1lib.models.tensor_names import tensor_sources
 
@@ -49,6 +49,9 @@ def _published(
     }
 
 
+UNSAID = {"num_key_value_heads": 32}
+"""What transformers takes for sizes that a config.json leaves out."""
+
 DREAM = {
     "architectures": ["DreamModel"],
     "model_type": "Dream",
@@ -84,11 +87,11 @@ class Qwen2:
         """torchtitan's decoder with biases, our mask row, attention and head."""
         from rnd1lib.models import network
 
-        return network.spec(dimensions(config, qkv_bias=True), build, name="qwen2")
+        return network.spec(_size(config), build, name="qwen2")
 
     def tensors(self, config: Mapping[str, Any]) -> list[TensorSource]:
         """Names one to one."""
-        return tensor_sources(dimensions(config, qkv_bias=True))
+        return tensor_sources(_size(config))
 
     def folder_config(
         self, config: Mapping[str, Any], *, layout: str, bidirectional: bool, mask_token_id: int | None
@@ -102,3 +105,7 @@ class Qwen2:
             sliding_window=None,
             use_sliding_window=False,
         )
+
+
+def _size(config: Mapping[str, Any]) -> Dimensions:
+    return dimensions({**UNSAID, **config}, qkv_bias=True)

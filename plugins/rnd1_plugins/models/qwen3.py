@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rnd1lib.kinds import Build, TensorSource
-from rnd1lib.models.dimensions import dimensions
+from rnd1lib.models.dimensions import Dimensions, dimensions
 from rnd1lib.models.layouts import QWEN3, transformers_config
 from rnd1lib.models.tensor_names import tensor_sources
 
@@ -40,6 +40,9 @@ def _published(layers: int, width: int, heads: int, ffn_width: int, *, tied: boo
         "tie_word_embeddings": tied,
     }
 
+
+UNSAID = {"head_dim": 128, "num_key_value_heads": 32}
+"""What transformers takes for sizes that a config.json leaves out."""
 
 TINY = {
     "vocab_size": 4096,
@@ -79,11 +82,11 @@ class Qwen3:
         """torchtitan's Qwen3 with our mask row, attention and head."""
         from rnd1lib.models import network
 
-        return network.spec(dimensions(config, qk_norm=True), build, name="qwen3")
+        return network.spec(_size(config), build, name="qwen3")
 
     def tensors(self, config: Mapping[str, Any]) -> list[TensorSource]:
         """Names one to one."""
-        return tensor_sources(dimensions(config, qk_norm=True))
+        return tensor_sources(_size(config))
 
     def folder_config(
         self, config: Mapping[str, Any], *, layout: str, bidirectional: bool, mask_token_id: int | None
@@ -92,3 +95,7 @@ class Qwen3:
         return transformers_config(
             config, model_type="qwen3", architecture="Qwen3ForCausalLM", bidirectional=bidirectional, **QWEN3
         )
+
+
+def _size(config: Mapping[str, Any]) -> Dimensions:
+    return dimensions({**UNSAID, **config}, qk_norm=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rnd1lib.kinds import Build, TensorSource
-from rnd1lib.models.dimensions import dimensions
+from rnd1lib.models.dimensions import Dimensions, dimensions
 from rnd1lib.models.layouts import QWEN3, rnd1_config, transformers_config
 from rnd1lib.models.tensor_names import tensor_sources
 
@@ -39,6 +39,9 @@ BASE_30B = {
     "tie_word_embeddings": False,
     "vocab_size": 151936,
 }
+UNSAID = {"num_key_value_heads": 4}
+"""What transformers takes for sizes that a config.json leaves out."""
+
 TINY = {
     "vocab_size": 4096,
     "hidden_size": 96,
@@ -73,11 +76,11 @@ class Qwen3Moe:
         """torchtitan's Qwen3-MoE with our mask row, attention, experts and head; its balancing bias is off."""
         from rnd1lib.models import network
 
-        return network.spec(dimensions(config, qk_norm=True), build, name="qwen3_moe")
+        return network.spec(_size(config), build, name="qwen3_moe")
 
     def tensors(self, config: Mapping[str, Any]) -> list[TensorSource]:
         """Names one to one; the experts of a layer are stacked."""
-        return tensor_sources(dimensions(config, qk_norm=True))
+        return tensor_sources(_size(config))
 
     def folder_config(
         self, config: Mapping[str, Any], *, layout: str, bidirectional: bool, mask_token_id: int | None
@@ -88,3 +91,7 @@ class Qwen3Moe:
         return transformers_config(
             config, model_type="qwen3_moe", architecture="Qwen3MoeForCausalLM", bidirectional=bidirectional, **QWEN3
         )
+
+
+def _size(config: Mapping[str, Any]) -> Dimensions:
+    return dimensions({**UNSAID, **config}, qk_norm=True)

@@ -215,6 +215,7 @@ def test_what_llada_leaves_out_follows_from_the_rest():
     ],
 )
 def test_what_the_network_does_not_have_is_refused_in_a_sentence(base, change, sentence, llada, tmp_path):
+    (tmp_path / "model.safetensors").symlink_to(llada[0] / "model.safetensors")
     (tmp_path / "config.json").write_text(json.dumps(base | change))
     with pytest.raises(ModelError, match=sentence):
         load_model(tmp_path)
