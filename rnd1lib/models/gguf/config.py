@@ -1,0 +1,125 @@
+"""What a GGUF file says of its network, as the config.json that it was converted from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rnd1lib.errors import ModelError
+from rnd1lib.models.gguf.header import Header
+from rnd1lib.models.gguf.names import ARCHITECTURES, ROPE_FACTORS
+
+SIZES = {
+    "hidden_size": "embedding_length",
+    "num_hidden_layers": "block_count",
+    "num_attention_heads": "attention.head_count",
+    "intermediate_size": "feed_forward_length",
+    "max_position_embeddings": "context_length",
+}
+EXPERT_SIZES = {
+    "num_experts": "expert_count",
+    "num_experts_per_tok": "expert_used_count",
+    "moe_intermediate_size": "expert_feed_forward_length",
+}
+IDS = {"bos_token_id": "bos_token_id", "eos_token_id": "eos_token_id", "pad_token_id": "padding_token_id"}
+TABLE, HEAD = "token_embd.weight", "output.weight"
+LLAMA3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
+"""How every Llama of 3.1 and later stretches RoPE, save for the factor."""
+
+
+def config_of(header: Header) -> dict[str, Any]:
+    """The config.json, in the spelling of transformers 4.57, which 5.x reads too. Raises ModelError."""
+    model_type, architecture = _known(header)
+    heads = _whole(header, "attention.head_count")
+    width = _whole(header, "embedding_length") // heads
+    head_width = header.value("attention.key_length", header.value("rope.dimension_count", width))
+    config = {
+        "architectures": [architecture],
+        "model_type": model_type,
+        **{key: _whole(header, theirs) for key, theirs in SIZES.items()},
+        "num_key_value_heads": header.value("attention.head_count_kv", heads),
+        "head_dim": head_width,
+        "vocab_size": _table(header)[0],
+        "tie_word_embeddings": HEAD not in header.tensors,
+        "rms_norm_eps": _shortest(header.value("attention.layer_norm_rms_epsilon", 1e-5)),
+        "hidden_act": "silu",
+        "attention_bias": False,
+        **_rope(header, head_width),
+        **{key: header.values.get(f"tokenizer.ggml.{theirs}") for key, theirs in IDS.items()},
+    }
+    return config | (_experts(header) if model_type == "qwen3_moe" else {})
+
+
+def _known(header: Header) -> tuple[str, str]:
+    if header.values.get("split.count", 1) != 1:
+        raise ModelError(
+            f"{header.path}: is one of {header.values['split.count']} parts of a model; merge them first: "
+            "`llama-gguf-split --merge FIRST-PART OUT.gguf`."
+        )
+    if header.architecture not in ARCHITECTURES:
+        raise ModelError(
+            f"{header.path}: the architecture {header.architecture!r} is not supported. "
+            f"Supported: {', '.join(ARCHITECTURES)}."
+        )
+    return ARCHITECTURES[header.architecture]
+
+
+def _whole(header: Header, key: str) -> int:
+    value = header.value(key)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ModelError(f"{header.path}: {header.architecture}.{key}: {value!r} is no positive whole number.")
+    return value
+
+
+def _table(header: Header) -> tuple[int, ...]:
+    if TABLE not in header.tensors or len(header.tensors[TABLE].shape) != 2:
+        raise ModelError(f"{header.path}: holds no table of embeddings, {TABLE}; a vocabulary alone is no model.")
+    return header.tensors[TABLE].shape
+
+
+def _shortest(value: float) -> float:
+    """The shortest decimal that is the same float32: the file has 9.999999747e-06 of a config's 1e-05."""
+    return float(str(np.float32(value)))
+
+
+def _experts(header: Header) -> dict[str, Any]:
+    """llama.cpp computes qwen3moe with routes that sum to 1, so that no file says otherwise."""
+    layers = range(_whole(header, "block_count"))
+    dense = [layer for layer in layers if f"blk.{layer}.ffn_gate_exps.weight" not in header.tensors]
+    sizes = {key: _whole(header, theirs) for key, theirs in EXPERT_SIZES.items()}
+    return {**sizes, "norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": dense}
+
+
+def _rope(header: Header, head_width: int) -> dict[str, Any]:
+    base = _shortest(header.value("rope.freq_base", 10000.0))
+    kind, turned = header.value("rope.scaling.type", "none"), header.value("rope.dimension_count", head_width)
+    said: dict[str, Any] = {"rope_theta": base, "rope_scaling": None}
+    if turned != head_width:
+        said["partial_rotary_factor"] = turned / head_width
+    if kind != "none":
+        said["rope_scaling"] = {"rope_type": kind, "factor": header.value("rope.scaling.factor", 1.0)}
+    if ROPE_FACTORS in header.tensors:
+        said["rope_scaling"] = _llama3(header, base, head_width)
+    return said
+
+
+def _llama3(header: Header, base: float, head_width: int) -> Mapping[str, Any]:
+    """The scaling whose factors the file holds, one a frequency. Raises ModelError if it is none of Llama 3."""
+    stored = header.tensors[ROPE_FACTORS]
+    factors = np.fromfile(header.path, np.float32, math.prod(stored.shape), offset=stored.start)
+    scaling = {"rope_type": "llama3", "factor": _shortest(factors.max()), **LLAMA3}
+    expected = llama3_factors(base, head_width, scaling)
+    if stored.type != 0 or len(factors) != len(expected) or not np.allclose(factors, expected, rtol=1e-4):
+        raise ModelError(f"{header.path}: {ROPE_FACTORS}: stretches RoPE otherwise than Llama 3 does, which is not built.")
+    return scaling
+
+
+def llama3_factors(base: float, head_width: int, scaling: Mapping[str, Any]) -> Sequence[float]:
+    """By how much each wavelength is stretched: the long ones by the factor, the short ones not, smoothly in between."""
+    low, high, factor = scaling["low_freq_factor"], scaling["high_freq_factor"], scaling["factor"]
+    lengths = 2 * np.pi * base ** (np.arange(0, head_width, 2) / head_width)
+    kept = np.clip((scaling["original_max_position_embeddings"] / lengths - low) / (high - low), 0, 1)
+    return list(1 / (kept + (1 - kept) / factor))
