@@ -16,6 +16,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from rnd1lib.errors import ModelError
+from rnd1lib.models.gguf.files import ARCHIVES, gguf_in, is_gguf
+from rnd1lib.models.gguf.header import SUFFIX
 from rnd1lib.models.origin import Box, NamedTensors, folded
 from rnd1lib.models.spelling import standard
 
@@ -71,14 +73,21 @@ def open_folder(path_or_name: str | Path) -> Folder:
 
 
 def locate(path_or_name: str | Path) -> Path:
-    """The folder itself, or the downloaded snapshot of a hub name: safetensors and JSON alone, never code."""
+    """The folder or GGUF file itself, or the downloaded snapshot of a hub name: safetensors and JSON alone, never code."""
     path = Path(path_or_name).expanduser()
     if path.is_dir():
+        return path if (path / CONFIG).is_file() else gguf_in(path) or path
+    if is_gguf(path):
         return path
     if path.exists():
-        raise ModelError(f"{path}: is a file; name the folder of the model.")
-    if not HUB_NAME.fullmatch(str(path_or_name)) or path.parent.is_dir() or path.parent.name == RUNS:
-        raise ModelError(f"{path}: no such folder.{_near(path)} A model is a folder, or owner/name on the Hugging Face Hub.")
+        unpack = f" `rnd1 import {path} OUT` unpacks the GGUF file in it." if path.suffix in ARCHIVES else ""
+        raise ModelError(f"{path}: is a file; name the folder of the model, or a GGUF file.{unpack}")
+    local = path.parent.is_dir() or path.parent.name == RUNS or path.suffix in (SUFFIX, *ARCHIVES)
+    if not HUB_NAME.fullmatch(str(path_or_name)) or local:
+        what = "file" if path.suffix in (SUFFIX, *ARCHIVES) else "folder"
+        raise ModelError(
+            f"{path}: no such {what}.{_near(path)} A model is a folder, a GGUF file, or owner/name on the Hugging Face Hub."
+        )
     print(f"{path}: no folder here; asked of the Hugging Face Hub.", file=sys.stderr)
     from huggingface_hub import snapshot_download  # slow to import, and a local folder needs none of it
 
@@ -93,7 +102,7 @@ def locate(path_or_name: str | Path) -> Path:
 
 
 def _near(path: Path) -> str:
-    beside = [each.name for each in path.parent.iterdir() if each.is_dir()] if path.parent.is_dir() else []
+    beside = [each.name for each in path.parent.iterdir() if each.is_dir() or each.suffix in (SUFFIX, *ARCHIVES)] if path.parent.is_dir() else []
     near = difflib.get_close_matches(path.name, beside, n=1)
     return f" Did you mean {path.parent / near[0]}?" if near else ""
 

@@ -20,6 +20,7 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from rnd1lib.errors import DataError, ModelError
 from rnd1lib.models.chat import PLAIN, ChatTemplate, Message
+from rnd1lib.models.gguf.header import read_header
 from rnd1lib.models.mask_name import KNOWN_IDS, with_name
 from rnd1lib.models.pieces import piece
 
@@ -174,11 +175,15 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
 
 
 def load_tokenizer(folder: str | Path) -> Tokenizer | None:
-    """Reads a folder's tokenizer, ours or a published one; None where there is no tokenizer.json.
+    """Reads a folder's tokenizer, ours or a published one, or a GGUF file's; None where there is no tokenizer.json.
 
     ModelError: a file that is broken or larger than 256 MB.
     """
     folder = Path(folder)
+    if folder.is_file():
+        from rnd1lib.models.gguf.vocabulary import tokenizer_of  # it makes a Tokenizer
+
+        return tokenizer_of(read_header(folder))
     if not (folder / "tokenizer.json").is_file():
         return None
     try:

@@ -13,15 +13,16 @@ from torch import Tensor
 
 from rnd1lib.errors import ModelError
 from rnd1lib.models.gguf.config import config_of
-from rnd1lib.models.gguf.header import read_header
+from rnd1lib.models.gguf.header import Header, read_header
 from rnd1lib.models.gguf.names import Part, parts
 from rnd1lib.models.origin import Box, NamedTensors
 
 
 @dataclass(frozen=True)
 class GGUFFile(NamedTensors):
-    """An origin of weights. parts: where each Hugging Face tensor lies in the file."""
+    """An origin of weights. parts: where each Hugging Face tensor lies in the file, whose header is `header`."""
 
+    header: Header
     parts: Mapping[str, Part]
 
     @property
@@ -55,7 +56,7 @@ def open_gguf(path: Path) -> GGUFFile:
     _check_installed(path)
     header = read_header(path)
     config = config_of(header)
-    return GGUFFile(path, config, parts(header, config["num_attention_heads"], config["num_key_value_heads"]))
+    return GGUFFile(path, config, header, parts(header, config["num_attention_heads"], config["num_key_value_heads"]))
 
 
 def _check_installed(path: Path) -> None:
