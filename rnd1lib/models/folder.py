@@ -102,7 +102,8 @@ def locate(path_or_name: str | Path) -> Path:
 
 
 def _near(path: Path) -> str:
-    beside = [each.name for each in path.parent.iterdir() if each.is_dir() or each.suffix in (SUFFIX, *ARCHIVES)] if path.parent.is_dir() else []
+    entries = path.parent.iterdir() if path.parent.is_dir() else ()
+    beside = [each.name for each in entries if each.is_dir() or each.suffix in (SUFFIX, *ARCHIVES)]
     near = difflib.get_close_matches(path.name, beside, n=1)
     return f" Did you mean {path.parent / near[0]}?" if near else ""
 

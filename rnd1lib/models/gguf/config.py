@@ -35,20 +35,20 @@ def config_of(header: Header) -> dict[str, Any]:
     model_type, architecture = _known(header)
     heads = _whole(header, "attention.head_count")
     width = _whole(header, "embedding_length") // heads
-    head_width = header.value("attention.key_length", header.value("rope.dimension_count", width))
+    head_width = _whole(header, "attention.key_length", _whole(header, "rope.dimension_count", width))
     config = {
         "architectures": [architecture],
         "model_type": model_type,
         **{key: _whole(header, theirs) for key, theirs in SIZES.items()},
-        "num_key_value_heads": header.value("attention.head_count_kv", heads),
+        "num_key_value_heads": _whole(header, "attention.head_count_kv", heads),
         "head_dim": head_width,
         "vocab_size": _table(header)[0],
         "tie_word_embeddings": HEAD not in header.tensors,
-        "rms_norm_eps": _shortest(header.value("attention.layer_norm_rms_epsilon", 1e-5)),
+        "rms_norm_eps": _number(header, "attention.layer_norm_rms_epsilon", 1e-5),
         "hidden_act": "silu",
         "attention_bias": False,
         **_rope(header, head_width),
-        **{key: header.values.get(f"tokenizer.ggml.{theirs}") for key, theirs in IDS.items()},
+        **{key: _token(header, f"tokenizer.ggml.{theirs}") for key, theirs in IDS.items()},
     }
     return config | (_experts(header) if model_type == "qwen3_moe" else {})
 
@@ -61,16 +61,30 @@ def _known(header: Header) -> tuple[str, str]:
         )
     if header.architecture not in ARCHITECTURES:
         raise ModelError(
-            f"{header.path}: the architecture {header.architecture!r} is not supported. "
-            f"Supported: {', '.join(ARCHITECTURES)}."
+            f"{header.path}: the architecture {header.architecture!r} is not supported. Supported: {', '.join(ARCHITECTURES)}."
         )
     return ARCHITECTURES[header.architecture]
 
 
-def _whole(header: Header, key: str) -> int:
-    value = header.value(key)
+def _whole(header: Header, key: str, default: int | None = None) -> int:
+    value = header.value(key, default)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ModelError(f"{header.path}: {header.architecture}.{key}: {value!r} is no positive whole number.")
+    return value
+
+
+def _number(header: Header, key: str, default: float) -> float:
+    """The shortest decimal that is the same float32: the file has 9.999999747e-06 of a config's 1e-05."""
+    value = header.value(key, default)
+    if not isinstance(value, float) or not 0 < value < math.inf:
+        raise ModelError(f"{header.path}: {header.architecture}.{key}: {value!r} is no positive number.")
+    return float(str(np.float32(value)))
+
+
+def _token(header: Header, key: str) -> int | None:
+    value, size = header.values.get(key), _table(header)[0]
+    if value is not None and not (isinstance(value, int) and 0 <= value < size):
+        raise ModelError(f"{header.path}: {key}: {value!r} is no token of a vocabulary of {size}.")
     return value
 
 
@@ -78,11 +92,6 @@ def _table(header: Header) -> tuple[int, ...]:
     if TABLE not in header.tensors or len(header.tensors[TABLE].shape) != 2:
         raise ModelError(f"{header.path}: holds no table of embeddings, {TABLE}; a vocabulary alone is no model.")
     return header.tensors[TABLE].shape
-
-
-def _shortest(value: float) -> float:
-    """The shortest decimal that is the same float32: the file has 9.999999747e-06 of a config's 1e-05."""
-    return float(str(np.float32(value)))
 
 
 def _experts(header: Header) -> dict[str, Any]:
@@ -94,13 +103,13 @@ def _experts(header: Header) -> dict[str, Any]:
 
 
 def _rope(header: Header, head_width: int) -> dict[str, Any]:
-    base = _shortest(header.value("rope.freq_base", 10000.0))
-    kind, turned = header.value("rope.scaling.type", "none"), header.value("rope.dimension_count", head_width)
+    base = _number(header, "rope.freq_base", 10000.0)
+    kind, turned = header.value("rope.scaling.type", "none"), _whole(header, "rope.dimension_count", head_width)
     said: dict[str, Any] = {"rope_theta": base, "rope_scaling": None}
     if turned != head_width:
         said["partial_rotary_factor"] = turned / head_width
     if kind != "none":
-        said["rope_scaling"] = {"rope_type": kind, "factor": header.value("rope.scaling.factor", 1.0)}
+        said["rope_scaling"] = {"rope_type": kind, "factor": _number(header, "rope.scaling.factor", 1.0)}
     if ROPE_FACTORS in header.tensors:
         said["rope_scaling"] = _llama3(header, base, head_width)
     return said
@@ -110,9 +119,9 @@ def _llama3(header: Header, base: float, head_width: int) -> Mapping[str, Any]:
     """The scaling whose factors the file holds, one a frequency. Raises ModelError if it is none of Llama 3."""
     stored = header.tensors[ROPE_FACTORS]
     factors = np.fromfile(header.path, np.float32, math.prod(stored.shape), offset=stored.start)
-    scaling = {"rope_type": "llama3", "factor": _shortest(factors.max()), **LLAMA3}
+    scaling = {"rope_type": "llama3", "factor": round(float(factors.max()), 4), **LLAMA3}
     expected = llama3_factors(base, head_width, scaling)
-    if stored.type != 0 or len(factors) != len(expected) or not np.allclose(factors, expected, rtol=1e-4):
+    if stored.type or len(factors) != len(expected) or not np.allclose(factors, expected, rtol=1e-4):
         raise ModelError(f"{header.path}: {ROPE_FACTORS}: stretches RoPE otherwise than Llama 3 does, which is not built.")
     return scaling
 

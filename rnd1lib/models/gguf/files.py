@@ -69,7 +69,9 @@ def _only_gguf(archive: Path, members: zipfile.ZipFile) -> zipfile.ZipInfo:
 def _check_size(archive: Path, member: zipfile.ZipInfo, folder: Path) -> None:
     """zipfile reads no more than a member says it has."""
     if member.file_size > MOST_COMPRESSED * max(member.compress_size, 1):
-        raise ModelError(f"{archive}: {member.filename} says that it unpacks to {member.file_size} bytes; no model packs so well.")
+        raise ModelError(
+            f"{archive}: {member.filename} says that it unpacks to {member.file_size} bytes; no model packs so well."
+        )
     free = shutil.disk_usage(folder).free
     if member.file_size > free:
         raise ModelError(f"{archive}: unpacking it takes {member.file_size} bytes in {folder.parent}, which has {free} left.")

@@ -21,13 +21,13 @@ MAGIC, VERSIONS = b"GGUF", (2, 3)
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 STRING, ARRAY = 8, 9
 BLOCKS = {
-    **{0: (1, 4), 1: (1, 2), 30: (1, 2)},  # F32, F16, BF16
-    **{2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34)},  # Q4_0, Q4_1, Q5_0, Q5_1, Q8_0
-    **{10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210)},  # Q2_K to Q6_K
-    **{16: (256, 66), 17: (256, 74), 18: (256, 98), 19: (256, 50), 20: (32, 18)},  # IQ2_XXS, IQ2_XS, IQ3_XXS, IQ1_S, IQ4_NL
-    **{21: (256, 110), 22: (256, 82), 23: (256, 136), 29: (256, 56)},  # IQ3_S, IQ2_S, IQ4_XS, IQ1_M
-    **{34: (256, 54), 35: (256, 66), 39: (32, 17), 40: (64, 36)},  # TQ1_0, TQ2_0, MXFP4, NVFP4
-}
+    0: (1, 4), 1: (1, 2), 30: (1, 2),  # F32, F16, BF16
+    2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34),  # Q4_0, Q4_1, Q5_0, Q5_1, Q8_0
+    10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210),  # Q2_K to Q6_K
+    16: (256, 66), 17: (256, 74), 22: (256, 82), 18: (256, 98), 21: (256, 110),  # IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S
+    19: (256, 50), 29: (256, 56), 20: (32, 18), 23: (256, 136),  # IQ1_S, IQ1_M, IQ4_NL, IQ4_XS
+    34: (256, 54), 35: (256, 66), 39: (32, 17), 40: (64, 36),  # TQ1_0, TQ2_0, MXFP4, NVFP4
+}  # fmt: skip
 """Of each type of tensor that is read: values and bytes of a block. A row is whole blocks."""
 MOST_DIMENSIONS = 4
 SMALLEST_VALUE, SMALLEST_TENSOR = 13, 32  # bytes: an empty name, a type, one byte; an empty name, a dimension, type, offset
@@ -104,7 +104,7 @@ class _Reader:
 
     def version(self) -> int:
         """Small numbers: one that is huge was written in the other order of bytes."""
-        version = self.scalar("I")
+        version = int(self.scalar("I"))
         if version & 0xFFFF == 0:
             raise ModelError(f"{self.path}: was written for a big-endian machine, and only little-endian files are read.")
         if version not in VERSIONS:

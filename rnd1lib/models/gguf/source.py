@@ -67,11 +67,11 @@ def _check_installed(path: Path) -> None:
 
 
 def _dequantised(rows: np.ndarray, part: Part) -> Tensor:
-    from gguf.quants import GGMLQuantizationType, dequantize
+    from gguf import GGMLQuantizationType, dequantize
 
     return torch.from_numpy(np.require(dequantize(rows, GGMLQuantizationType(part.stored.type)), requirements="W"))
 
 
 def _halves(rows: Tensor, heads: int) -> Tensor:
     """Rows of each head in transformers' order, first of each pair and then second of each, out of pair after pair."""
-    return rows.unflatten(0, (heads, -1, 2)).transpose(1, 2).flatten(0, 2)
+    return rows.view(heads, -1, 2, *rows.shape[1:]).transpose(1, 2).reshape(rows.shape)

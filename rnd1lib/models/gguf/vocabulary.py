@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import tokenizers
-from tokenizers import Regex, normalizers, pre_tokenizers
+from tokenizers import normalizers, pre_tokenizers, processors
 
 from rnd1lib.errors import ModelError
 from rnd1lib.models.gguf.header import Header
@@ -24,6 +25,7 @@ def tokenizer_of(header: Header) -> Tokenizer | None:
     said = {key.removeprefix("tokenizer.ggml."): value for key, value in header.values.items()}
     if "tokens" not in said:
         return None
+    _check(header, said)
     count = _used(said)
     given = {ours: said[key] for key, ours in PARTS.items() if key in said}
     given |= {key: given[key][:count] for key in ("tokens", "scores", "token_type") if key in given}
@@ -31,34 +33,51 @@ def tokenizer_of(header: Header) -> Tokenizer | None:
     tokens = _converted(header, given)
     _set_right(tokens, said.get("pre"))
     ids = {role: said.get(f"{theirs}_token_id") for role, theirs in NAMES.items()}
-    wrong = {role: token for role, token in ids.items() if token is not None and not 0 <= token < count}
-    if wrong:
-        raise ModelError(f"{header.path}: {wrong} are no tokens of a vocabulary of {count}.")
-    names = {f"{role}_token": tokens.id_to_token(token) for role, token in ids.items() if token is not None}
-    config = {"tokenizer_class": "PreTrainedTokenizerFast", **names, **_options(header), "clean_up_tokenization_spaces": False}
+    names = {f"{role}_token": str(tokens.id_to_token(token)) for role, token in ids.items() if token is not None}
+    added = _added(said)
+    tokens.post_processor = _around(names, ids, added)
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", **names, **added, "clean_up_tokenization_spaces": False}
+    if isinstance(template := header.values.get("tokenizer.chat_template"), str):
+        config["chat_template"] = template
     return Tokenizer(tokens=tokens, config=config, **{f"{role}_token_id": ids[role] for role in ("bos", "eos", "pad")})
 
 
-def _used(said: dict[str, Any]) -> int:
+def _check(header: Header, said: Mapping[str, Any]) -> None:
+    tokens, kinds = said["tokens"], said.get("token_type", [])
+    wrong = [key for key, value in (("tokens", tokens), ("token_type", kinds)) if not isinstance(value, list)]
+    if not wrong and (not tokens or not all(isinstance(token, str) for token in tokens)):
+        wrong = ["tokens"]
+    if not wrong:
+        roles = (f"{theirs}_token_id" for theirs in NAMES.values())
+        wrong = [key for key in roles if key in said and said[key] not in range(len(tokens))]
+    if wrong:
+        raise ModelError(f"{header.path}: tokenizer.ggml.{wrong[0]}: does not fit a vocabulary.")
+
+
+def _used(said: Mapping[str, Any]) -> int:
     """How many tokens there are before the spare rows at the end, which the file has names for and no text does."""
-    kinds = said.get("token_type") or []
-    count = len(said["tokens"])
+    kinds, count = said.get("token_type", []), len(said["tokens"])
     while len(kinds) >= count > 1 and kinds[count - 1] == UNUSED:
         count -= 1
     return count
 
 
-def _options(header: Header) -> dict[str, Any]:
-    """Of tokenizer_config.json: what transformers puts before and behind a text, and the chat template."""
-    said = {key: header.values.get(f"tokenizer.ggml.{key}") for key in ("add_bos_token", "add_eos_token")}
-    if header.values.get("tokenizer.ggml.model") == "llama" and said["add_bos_token"] is None:
-        said["add_bos_token"] = True  # what llama.cpp takes of a SentencePiece vocabulary that does not say
-    template = header.values.get("tokenizer.chat_template")
-    return {key: value for key, value in {**said, "chat_template": template}.items() if value is not None}
+def _added(said: Mapping[str, Any]) -> dict[str, bool]:
+    """Whether a text starts and ends with special tokens for transformers; as llama.cpp has it where nothing is said."""
+    starts = said.get("model") == "llama" or said.get("pre") in WHOLE_WORDS
+    return {"add_bos_token": bool(said.get("add_bos_token", starts)), "add_eos_token": bool(said.get("add_eos_token", False))}
+
+
+def _around(names: Mapping[str, str], ids: Mapping[str, int | None], added: Mapping[str, bool]) -> Any:
+    """What transformers' tokenizers put before and behind a text; rnd1lib's puts nothing there."""
+    used = [role for role in ("bos", "eos") if added[f"add_{role}_token"] and ids[role] is not None]
+    first, last = (names[f"{role}_token"] if role in used else "" for role in ("bos", "eos"))
+    special = [(names[f"{role}_token"], ids[role]) for role in used]
+    return processors.TemplateProcessing(single=f"{first} $A {last}".split(), pair=None, special_tokens=special)
 
 
 def _converted(header: Header, given: dict[str, Any]) -> tokenizers.Tokenizer:
-    from transformers.integrations.gguf import convert_gguf_tokenizer  # slow to import
+    from transformers.integrations.gguf.gguf_tokenizer_mapping import convert_gguf_tokenizer  # slow to import
 
     try:
         return convert_gguf_tokenizer(header.architecture, given)[0]
