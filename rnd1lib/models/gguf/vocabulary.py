@@ -57,7 +57,8 @@ def _check(header: Header, said: Mapping[str, Any]) -> None:
 def _used(said: Mapping[str, Any]) -> int:
     """How many tokens there are before the spare rows at the end, which the file has names for and no text does."""
     kinds, count = said.get("token_type", []), len(said["tokens"])
-    while len(kinds) >= count > 1 and kinds[count - 1] == UNUSED:
+    special = {said.get(f"{theirs}_token_id") for theirs in NAMES.values()}
+    while len(kinds) >= count > 1 and kinds[count - 1] == UNUSED and count - 1 not in special:
         count -= 1
     return count
 
