@@ -234,13 +234,9 @@ def test_a_folder_with_other_tensors_names_them_in_its_own_names(llada, tmp_path
     ]
 
 
-def test_the_published_8b_has_the_published_number_of_parameters_and_the_talks_moe_its_shape():
+def test_the_moe_has_the_talks_shape():
     with torch.device("meta"):
-        dense, moe = (
-            component.spec(component.flavors[flavor], Build()).model.build()
-            for component, flavor in ((Llada(), "8B"), (LladaMoe(), "7B-A1B"))
-        )
-    assert sum(parameter.numel() for parameter in dense.parameters()) == 8_015_581_184
+        moe = LladaMoe().spec(LladaMoe.flavors["7B-A1B"], Build()).model.build()
     shapes = {name: tuple(parameter.shape) for name, parameter in parameters(moe).items()}
     assert len(moe.layers) == 16
     assert shapes["layers.15.attention.qkv_linear.wk.weight"] == (2048, 2048)
