@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -104,6 +105,8 @@ def answer(request: Request, fill: Callable[..., Any], read: Callable[[], list[P
         prompts = ranks.first(read)
         chat = any(isinstance(prompt, Conversation) for prompt in prompts)
         model = job.open_model(request.model, chat=chat, **model_arguments(request))
+        if prompts and ranks.number == 0:
+            print(f"{model.name}: {model.reading}", file=sys.stderr)
         watches = observers(request, texts=len(prompts[:: ranks.count])) + recorded.watches
         to_do = {"batch": request.batch, "ranks": ranks, "watches": watches, "recorder": recorded.recorder}
         answers = job.answers(model, prompts, fill, **to_do, **arguments)

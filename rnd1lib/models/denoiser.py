@@ -23,6 +23,7 @@ class DiffusionLM:
     network: torchtitan's decoder, whole or sharded (then every rank makes the same calls). config: its config.json as plain
     data. shift: 1 if row i predicts token i + 1. step: the finished training steps, which an annealed mask asks for.
     name: what it is called where texts of it are shown; its folder's or hub's name if it was loaded, else its architecture.
+    reading: a line that says shift, mask token and attention, and who says so, of a model that was loaded.
     kernel: "flex" to compute masks with flex attention, which on a GPU is compiled anew for each length of rows.
     """
 
@@ -41,10 +42,11 @@ class DiffusionLM:
         tokenizer: Tokenizer | None = None,
         noise: Noise | None = None,
         kernel: Kernel = "sdpa",
+        reading: str = "",
     ) -> None:
         self.network, self.config = network, config
         self.name = str(config.get("model_type", "model"))
-        self.shift, self._mask_token_id = shift, mask_token_id
+        self.shift, self._mask_token_id, self.reading = shift, mask_token_id, reading
         self.attention_mask, self.step, self.kernel = attention_mask, step, kernel
         self.eos_token_id, self.pad_token_id, self.bos_token_id = eos_token_id, pad_token_id, bos_token_id
         self.tokenizer, self.noise = tokenizer, noise

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rnd1lib.errors import ModelError
 from rnd1lib.models.folder import FACTS, read_json
+from rnd1lib.models.tokenizer import Tokenizer
+
+BIDIRECTIONAL, CAUSAL = {"use": "bidirectional"}, {"use": "causal"}
+GIVEN = "given"
 
 
 class Known(NamedTuple):
-    """What is known of every folder of a `model_type`: a bidirectional diffusion model with this shift and mask token."""
+    """What is known of every folder of a `model_type`: a diffusion model with this shift, mask token and attention."""
 
     shift: int
     mask_token_id: int
+    attention_mask: Mapping[str, Any] = BIDIRECTIONAL
 
 
 KNOWN: Mapping[str, Known] = {
@@ -25,22 +31,55 @@ KNOWN: Mapping[str, Known] = {
     "dream": Known(1, 151666),
     "llada": Known(0, 126336),
     "lladamoe": Known(0, 156895),
+    "a2d-qwen3": Known(0, 151669),
+    "sdar": Known(0, 151669, {"use": "block_causal", "block_length": 4}),
+    "sdar_moe": Known(0, 151669, {"use": "block_causal", "block_length": 4}),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """How a model is to be read. attention_mask, noise: `{"use": name, options}`. step: finished training steps."""
+    """How a model is to be read. attention_mask, noise: `{"use": name, options}`. step: finished training steps.
+
+    said_by: who says the shift, the mask token and the attention mask, as far as that is known.
+    """
 
     shift: int
     mask_token_id: int | None
     attention_mask: Mapping[str, Any]
     noise: Mapping[str, Any] | None = None
     step: int = 0
+    said_by: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def write(self, folder: Path) -> None:
         """Writes rnd1_config.json."""
-        (folder / FACTS).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        own = {key: value for key, value in asdict(self).items() if key in RECORDED}
+        (folder / FACTS).write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
+
+    def altered(self, **given: Any) -> Facts:
+        """With what a caller says in their place; None says nothing."""
+        given = {key: value for key, value in given.items() if value is not None}
+        return replace(self, **given, said_by={**self.said_by, **dict.fromkeys(given, GIVEN)})
+
+    def in_words(self, tokenizer: Tokenizer | None) -> str:
+        """A line for people, such as `shift 1, mask token 9 '<|mask|>', bidirectional (known of model_type 'rnd1')`."""
+        name = None if tokenizer is None or self.mask_token_id is None else tokenizer.tokens.id_to_token(self.mask_token_id)
+        options = dict(self.attention_mask)
+        use = options.pop("use")
+        mask = "no mask token" if self.mask_token_id is None else f"mask token {self.mask_token_id}"
+        words = {
+            "shift": f"shift {self.shift}",
+            "mask_token_id": mask if name is None else f"{mask} {name!r}",
+            "attention_mask": " ".join([use, *(f"{key} {value}" for key, value in options.items())]),
+        }
+        said = [
+            (", ".join(words[key] for key in keys), who) for who, keys in groupby(words, key=lambda key: self.said_by.get(key))
+        ]
+        return ", ".join(what if who is None else f"{what} ({who})" for what, who in said)
+
+
+RECORDED = ("shift", "mask_token_id", "attention_mask", "noise", "step")
+"""What rnd1_config.json holds."""
 
 
 def read_facts(folder: Path, config: Mapping[str, Any], mask_token_id: int | None = None) -> Facts:
@@ -51,13 +90,25 @@ def read_facts(folder: Path, config: Mapping[str, Any], mask_token_id: int | Non
     """
     if (folder / FACTS).is_file():
         return _recorded(folder / FACTS)
-    known = KNOWN.get(str(config.get("model_type")))
-    both_ways = known is not None or config.get("is_causal") is False
-    named = (config.get("mask_token_id"), mask_token_id, known and known.mask_token_id)
+    model_type = config.get("model_type")
+    known = KNOWN.get(str(model_type))
+    table = f"known of model_type {model_type!r}" if known else "assumed, since nothing says that it is a diffusion model"
+    named = [
+        ("config.json", config.get("mask_token_id")),
+        ("the tokenizer", mask_token_id),
+        (table, known and known.mask_token_id),
+    ]
+    who, token = next(((who, token) for who, token in named if token is not None), (table, None))
+    causal = CAUSAL if config.get("is_causal") is not False else BIDIRECTIONAL
     return Facts(
         shift=known.shift if known else 1,
-        mask_token_id=next((token for token in named if token is not None), None),
-        attention_mask={"use": "bidirectional" if both_ways else "causal"},
+        mask_token_id=token,
+        attention_mask=known.attention_mask if known else causal,
+        said_by={
+            "shift": table,
+            "mask_token_id": who,
+            "attention_mask": table if known or causal is CAUSAL else "config.json",
+        },
     )
 
 
@@ -74,7 +125,8 @@ def _recorded(path: Path) -> Facts:
     wrong = [f"{path}: {sentence}" for sentence, holds in problems.items() if holds]
     if wrong:
         raise ModelError("\n".join(wrong))
-    return Facts(**{key: values[key] for key in Facts.__dataclass_fields__ if key in values})
+    own = {key: values[key] for key in RECORDED if key in values}
+    return Facts(**own, said_by=dict.fromkeys(RECORDED, FACTS))
 
 
 def _names_a_component(value: Any) -> bool:

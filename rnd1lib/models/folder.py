@@ -34,9 +34,12 @@ IGNORED = re.compile(r"\.rotary_emb\.inv_freq$")  # a buffer that old folders ho
 
 @dataclass(frozen=True)
 class Folder(NamedTensors):
-    """A model folder: `config` is its config.json in transformers' words, `files` says which file holds each tensor."""
+    """A model folder: `config` is its config.json in transformers' words."""
 
-    files: Mapping[str, Path]
+    @cached_property
+    def files(self) -> Mapping[str, Path]:
+        """Which file holds each tensor. Raises ModelError for files that are not there or not whole."""
+        return _files(self.path)
 
     def tensor(self, name: str, box: Box = ()) -> Tensor:
         """Lent by the file, so that it takes no memory of its own and only the pages that are touched are read."""
@@ -67,9 +70,12 @@ class Folder(NamedTensors):
 
 
 def open_folder(path_or_name: str | Path) -> Folder:
-    """Opens a folder, or downloads one of the Hugging Face Hub by its name `organisation/model`. Raises ModelError."""
+    """Opens a folder, or downloads one of the Hugging Face Hub by its name `organisation/model`. Raises ModelError.
+
+    Its tensors are looked at when they are asked for, so that mistakes in config.json are told first.
+    """
     path = locate(path_or_name)
-    return Folder(path, read_config(path), _files(path))
+    return Folder(path, read_config(path))
 
 
 def locate(path_or_name: str | Path) -> Path:

@@ -46,7 +46,7 @@ def load_model(
     config, tokenizer = origin.config, origin.tokenizer
     said = read_facts(origin.folder, config, tokenizer.mask_token_id if tokenizer else None)
     token = mask_token(mask_token_id, tokenizer)
-    facts = _altered(said, attention_mask=mask, shift=shift, mask_token_id=token)
+    facts = said.altered(attention_mask=mask, shift=shift, mask_token_id=token)
     component = component_for(config)
     network = _empty_network(component, config, facts, device, dtype)
     load_folder(network, origin, component.tensors(config))
@@ -64,6 +64,7 @@ def denoiser(network: nn.Module, config: Mapping[str, Any], facts: Facts, tokeni
         config=config,
         shift=facts.shift,
         mask_token_id=facts.mask_token_id,
+        reading=facts.in_words(tokenizer),
         attention_mask=_component("attention_mask", facts.attention_mask),
         step=facts.step,
         tokenizer=tokenizer,
@@ -140,10 +141,6 @@ def _noise(entry: Mapping[str, Any]) -> Noise:
 def _component(kind: Kind, entry: Mapping[str, Any]) -> Any:
     options = {key: value for key, value in entry.items() if key != "use"}
     return rnd1lib.build(kind, entry["use"], **options)
-
-
-def _altered(facts: Facts, **changes: Any) -> Facts:
-    return replace(facts, **{key: value for key, value in changes.items() if value is not None})
 
 
 def _token_id(key: str, config: Mapping[str, Any], tokenizer: Tokenizer | None) -> int | None:

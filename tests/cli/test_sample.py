@@ -16,11 +16,13 @@ from rnd1lib.errors import Stopped
 from rnd1lib.views import read_traces
 from rnd1lib.views.page import page
 
+READING = "ids: shift 1, mask token 315, bidirectional (rnd1_config.json)\n"
+
 
 def test_texts_go_to_stdout_alone(folder):
     done = rnd1("sample", folder, "5 9 13", "7", "--ids", "--max-new-tokens", 4)
     assert [line.split()[:1] for line in lines(done)] == [["5"], ["7"]]
-    assert done.stderr == ""
+    assert done.stderr == READING
 
 
 def test_json_has_an_object_a_line(folder):
@@ -104,7 +106,7 @@ def test_two_ranks_share_the_prompts_and_rank_0_gives_each_answer_and_trace_once
     ask = ["sample", folder, "5", "6 7", "8", "--ids", "--max-new-tokens", "4", "--option", "temperature=1.0"]
     ranks = Ranks(2, *ask, "--trace", tmp_path / "ranks.jsonl", "--html", tmp_path / "ranks.html")
     assert ranks.wait() == [0, 0], ranks.ranks[0].text
-    assert [rank.lines for rank in ranks.ranks] == [lines(rnd1(*ask)), []]
+    assert [rank.lines for rank in ranks.ranks] == [[READING.strip(), *lines(rnd1(*ask))], []]
     traces = read_traces(tmp_path / "ranks.jsonl")
     assert [[given.number for given in trace.header.canvases] for trace in traces] == [[0, 2], [1]]
     assert (tmp_path / "ranks.html").read_text(encoding="utf-8") == page(traces)
@@ -118,8 +120,8 @@ def test_ctrl_c_on_two_ranks_gives_back_what_is_done(folder):
     for rank in ranks.ranks:
         rank.send(signal.SIGINT)
     assert [rank.wait() for rank in ranks.ranks] == [130, 130]
-    first, *_, last = [line for line in ranks.ranks[0].lines if not line.startswith("step ")]
-    assert first.startswith("5 [[")
+    reading, first, *_, last = [line for line in ranks.ranks[0].lines if not line.startswith("step ")]
+    assert reading == READING.strip() and first.startswith("5 [[")
     assert re.fullmatch(r"Interrupted: \d of 4 texts are whole\.", last)
     assert ranks.ranks[1].text == ""
 
@@ -159,11 +161,13 @@ def test_a_text_without_a_gap_is_told_and_comes_back(with_text):
     done = rnd1("infill", with_text, "small things", "a [[2]] text", "--json")
     whole, filled = map(json.loads, lines(done))
     assert whole["text"] == "small things" and filled["forward_calls"] == 2
-    assert done.stderr == "note: No gap such as [[8]] in text 0: comes back as it is.\n"
+    reading, note = done.stderr.splitlines()
+    assert reading == "text: shift 1, mask token 277 '<|mask|>', bidirectional (rnd1_config.json)"
+    assert note == "note: No gap such as [[8]] in text 0: comes back as it is."
 
 
 def test_a_top_k_above_the_vocabulary_is_noted_once_and_keeps_all(folder):
     ask = ["sample", folder, "5", "6", "--ids", "--max-new-tokens", 3, "--option", "temperature=1.0", "--batch", 1]
     capped = rnd1(*ask, "--option", "top_k=321")
     assert lines(capped) == lines(rnd1(*ask, "--option", "top_k=320"))
-    assert capped.stderr == "note: top_k: 321 is above the vocabulary of 320 tokens: all are kept.\n"
+    assert capped.stderr == READING + "note: top_k: 321 is above the vocabulary of 320 tokens: all are kept.\n"

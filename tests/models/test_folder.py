@@ -88,7 +88,7 @@ def test_an_index_that_leads_elsewhere_is_refused(copy, name):
     _, weight_map = shard(copy)
     (copy / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map | {"x": name}}))
     with pytest.raises(ModelError, match=r"no file of this folder|is missing, the index names it"):
-        open_folder(copy)
+        _ = open_folder(copy).files
 
 
 def test_a_tensor_in_two_files_is_refused(copy):
@@ -96,13 +96,13 @@ def test_a_tensor_in_two_files_is_refused(copy):
     (copy / "model.safetensors.index.json").unlink()
     save_file({"model.norm.weight": tensors["model.norm.weight"]}, copy / "part-9.safetensors")
     with pytest.raises(ModelError, match=r"model\.norm\.weight is in part-\d\.safetensors and in part-9"):
-        open_folder(copy)
+        _ = open_folder(copy).files
 
 
 def test_pickles_alone_are_refused_unopened(copy):
     (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
     with pytest.raises(ModelError, match=r"only pickles \(pytorch_model\.bin\)"):
-        open_folder(copy)
+        _ = open_folder(copy).files
 
 
 def test_code_in_a_folder_is_never_run(copy, tmp_path):
@@ -125,7 +125,7 @@ def test_a_truncated_safetensors_file_is_named(copy, size):
     file = copy / "model.safetensors"
     file.write_bytes(file.read_bytes()[:size])
     with pytest.raises(ModelError, match=r"model\.safetensors: not a whole safetensors file"):
-        open_folder(copy)
+        _ = open_folder(copy).files
 
 
 def test_a_path_that_is_not_there_is_a_sentence(tmp_path):

@@ -126,6 +126,7 @@ def test_what_the_folder_says_of_itself_is_taken_and_can_be_overridden(written_b
     assert model.noise is not None
     other = load_model(tmp_path, shift=1, mask_token_id=MASK, attention_mask={"use": "causal"})
     assert (other.shift, other.mask_token_id, other.attention_mask.pattern(0)) == (1, MASK, "causal")
+    assert other.reading == f"shift 1, mask token {MASK}, causal (given)"
 
 
 def test_rnd1s_own_folders_are_bidirectional_with_shift_1_and_their_odd_values_are_read(goldens, tmp_path):

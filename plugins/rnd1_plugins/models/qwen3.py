@@ -64,6 +64,7 @@ class Qwen3:
     """The dense decoders of Qwen3 (Qwen Team 2025): grouped-query attention with normalised queries and keys, SwiGLU, RoPE.
 
     Flavors are the published Base sizes and `tiny` (1 M parameters, for a CPU). Up to 4B the head is tied to the table.
+    Reads SDAR's folders (block-causal, unshifted) and dllm's A2D ones (bidirectional, unshifted) too: mask token 151669.
     """
 
     flavors: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -75,7 +76,7 @@ class Qwen3:
         "14B": _published(40, 5120, 40, 17408),
         "32B": _published(64, 5120, 64, 25600),
     }
-    model_types: ClassVar[Sequence[str]] = ("qwen3",)
+    model_types: ClassVar[Sequence[str]] = ("qwen3", "sdar", "a2d-qwen3")
     layouts: ClassVar[Sequence[str]] = ("qwen3",)
 
     def spec(self, config: Mapping[str, Any], build: Build) -> "ModelSpec":

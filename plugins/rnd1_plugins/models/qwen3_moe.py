@@ -65,11 +65,11 @@ class Qwen3Moe:
     """Qwen3's mixtures of experts (Qwen Team 2025): softmax router in float32, the best k of E SwiGLU experts, no shared one.
 
     Flavors are 30B-A3B as published (Base) and `tiny` (1.5 M parameters, for a CPU). Reads RND1's folders too: their tensors
-    are Qwen3-MoE's, and `model_type: rnd1` says that attention is bidirectional.
+    are Qwen3-MoE's, and `model_type: rnd1` says that attention is bidirectional; and SDAR's (block-causal).
     """
 
     flavors: ClassVar[Mapping[str, Mapping[str, Any]]] = {"tiny": BASE_30B | TINY, "30B-A3B": BASE_30B}
-    model_types: ClassVar[Sequence[str]] = ("qwen3_moe", "rnd1")
+    model_types: ClassVar[Sequence[str]] = ("qwen3_moe", "rnd1", "sdar_moe")
     layouts: ClassVar[Sequence[str]] = ("qwen3_moe", "rnd1")
 
     def spec(self, config: Mapping[str, Any], build: Build) -> "ModelSpec":
