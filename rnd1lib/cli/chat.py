@@ -31,7 +31,7 @@ def converse(request: Request, system: str | None, *, max_new_tokens: int) -> No
                 with notes():
                     messages = _within(model, messages, max_new_tokens)
                     watches = observers(request, texts=1) + recorded.watches
-                    to_do = {"batch": 1, "watches": watches, "recorder": recorded.recorder}
+                    to_do = {"batch": 1, "watches": watches, "keep": recorded.keep}
                     (given,) = job.answers(model, [Conversation(tuple(messages))], rnd1lib.generate, **to_do, **arguments)
             except (DataError, SamplingError) as error:
                 typer.echo(error, err=True)

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import typer
+
 from rnd1lib.disk import replace_text
 from rnd1lib.errors import Rnd1Error
-from rnd1lib.views import Recorder, TraceWriter
-from rnd1lib.views.page import page
-from rnd1lib.views.trace_file import to_text
+from rnd1lib.views import Trace, TraceWriter
+from rnd1lib.views.page import Page
 
 
 class Recording(NamedTuple):
-    """watches: observers made for a model; recorder: keeps the traces of this rank, and on rank 0 in the end of all of them."""
+    """watches: observers made for a model. keep: is given every trace in order, where it is wanted."""
 
     watches: list[Callable[[Any], AbstractContextManager[Any]]]
-    recorder: Recorder | None
+    keep: Callable[[Trace], None] | None
 
 
 @contextmanager
 def recording(
     trace: Path | None, html: Path | None, *, prompts: Path | None = None, rank: int = 0, ranks: int = 1
 ) -> Iterator[Recording]:
-    """Within it texts are recorded; the files are there when it ends, however it ends. One process alone writes its trace as
-    it goes.
+    """Within it texts are recorded: the trace as they come (one process alone: step by step), the page at the end, whatever
+    that is.
 
     Where no text was begun, what was in the files stays. Rnd1Error: a file that cannot be written; a folder that does not
     exist is told of at once, and so is one file for two things, `prompts` (which is only read) among them.
@@ -36,17 +38,31 @@ def recording(
             raise Rnd1Error(f"{path}: cannot be written: it is a folder, or the folder that it is to lie in does not exist.")
         refuse_same(path, prompts, "file of the prompts")
     refuse_same(html, trace, "trace")
-    gathered = trace is not None and ranks > 1
-    recorder = Recorder() if html is not None or gathered else None
-    with TraceWriter(trace) if trace is not None and not gathered else nullcontext() as writer:
+    with TraceWriter(trace) if trace is not None else nullcontext() as writer:
+        made = None if html is None else Page()
+        gathered = [] if writer is None or ranks == 1 else [writer.keep]
+        keepers = gathered + ([] if made is None else [made.add])
         try:
-            yield Recording([] if writer is None else [lambda model: nullcontext(writer)], recorder)
+            yield Recording(
+                [] if writer is None or gathered else [lambda model: nullcontext(writer)],
+                partial(_each, keepers) if keepers else None,
+            )
         finally:
-            if recorder is not None and rank == 0:
-                if trace is not None and gathered and recorder.traces:
-                    write(trace, "".join(map(to_text, recorder.traces)))
-                if html is not None and recorder.traces:
-                    write(html, page(recorder.traces))
+            if made is not None and html is not None and rank == 0:
+                write_page(html, made)
+
+
+def _each(keepers: Sequence[Callable[[Trace], None]], trace: Trace) -> None:
+    for keep in keepers:
+        keep(trace)
+
+
+def write_page(path: Path, made: Page) -> None:
+    """Writes a page on which there is something, and says on stderr if that is not all. Rnd1Error: it cannot be written."""
+    if made.texts:
+        write(path, str(made))
+    if made.shortened:
+        typer.echo(f"{path}: {made.shortened}", err=True)
 
 
 def refuse_same(path: Path | None, other: Path | None, what: str) -> None:

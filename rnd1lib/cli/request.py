@@ -6,7 +6,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from functools import partial, wraps
 from importlib import import_module
@@ -24,7 +24,7 @@ from rnd1lib.recipe.source import parse
 
 ARGUMENTS = {
     *("model", "prompts", "canvases", "max_new_tokens", "sampler", "guidance", "cache", "seed", "on_step", "numbers"),
-    *("rows", "fill", "batch", "ranks", "watches", "recorder"),
+    *("rows", "fill", "batch", "ranks", "watches", "keep"),
 }
 """Of `generate`, `infill` and the job around them; no sampler's option is called so."""
 
@@ -108,9 +108,9 @@ def answer(request: Request, fill: Callable[..., Any], read: Callable[[], list[P
         if prompts and ranks.number == 0:
             print(f"{model.name}: {model.reading}", file=sys.stderr)
         watches = observers(request, texts=len(prompts[:: ranks.count])) + recorded.watches
-        to_do = {"batch": request.batch, "ranks": ranks, "watches": watches, "recorder": recorded.recorder}
-        answers = job.answers(model, prompts, fill, **to_do, **arguments)
-        show(answers, prompts, seed=request.seed, as_json=request.as_json)
+        to_do = {"batch": request.batch, "ranks": ranks, "watches": watches, "keep": recorded.keep}
+        with closing(job.answers(model, prompts, fill, **to_do, **arguments)) as answers:
+            show(answers, prompts, seed=request.seed, as_json=request.as_json)
 
 
 def model_arguments(request: Request) -> dict[str, Any]:

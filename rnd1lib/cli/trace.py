@@ -9,10 +9,13 @@ import typer
 from rich.console import Console
 
 from rnd1lib.cli.printing import to_stdout
-from rnd1lib.cli.recording import refuse_same, write
-from rnd1lib.views import read_traces
-from rnd1lib.views.page import page
+from rnd1lib.cli.recording import refuse_same, write_page
+from rnd1lib.views import Trace, read_traces
+from rnd1lib.views.canvases import Canvases
+from rnd1lib.views.page import Page
 from rnd1lib.views.terminal import Color, TerminalView
+
+SHOWN = 4
 
 
 class Stdout(Console):
@@ -35,14 +38,35 @@ def trace(
 
     Example: rnd1 trace run.jsonl --html run.html
     """
-    traces = [each for file in files for each in read_traces(file)]
     if html is not None:
-        for file in files:
-            refuse_same(html, file, "trace")
-        write(html, page(traces))
-        typer.echo(f"{html}: {len(traces)} trace{'s' * (len(traces) > 1)}.", err=True)
+        _write_page(html, files)
         return
+    traces = [(file, each) for file in files for each in read_traces(file)]
     view = TerminalView(color=color, console=Stdout())
-    with to_stdout():
-        for each in traces:
+    for file, each in traces:
+        with to_stdout():
             view.draw(each)
+        if told := _unfinished(each):
+            typer.echo(f"{file}: {told}", err=True)
+
+
+def _write_page(html: Path, files: list[Path]) -> None:
+    made, traces = Page(), 0
+    for file in files:
+        refuse_same(html, file, "trace")
+        for each in read_traces(file):
+            made.add(each)
+            traces += 1
+    write_page(html, made)
+    typer.echo(f"{html}: {traces} trace{'s' * (traces > 1)}.", err=True)
+
+
+def _unfinished(trace: Trace) -> str:
+    """What an interruption has left open; nothing where the texts are whole."""
+    canvases = Canvases(trace.header)
+    for line in trace.lines:
+        canvases.take(line)
+    left = {given.number: canvases.open(row) for row, given in enumerate(trace.header.canvases)}
+    rows = [f"{count} token{'s' * (count > 1)} of text {number}" for number, count in left.items() if count]
+    named = ", ".join(rows[:SHOWN]) + f" and more, of {len(rows)} texts" * (len(rows) > SHOWN)
+    return f"was interrupted behind step {len(trace.lines)}: {named} are still masked." if rows else ""

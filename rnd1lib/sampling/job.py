@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import os
-import signal
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing
 from typing import Any, NamedTuple
 
 import torch
 
 import rnd1lib
-from rnd1lib.errors import Note, OtherRankFailed, Rnd1Error, SamplingError, Stopped
+from rnd1lib.errors import Note, Rnd1Error, SamplingError, Stopped
 from rnd1lib.kinds import Conversation, Denoiser
 from rnd1lib.sampling.arguments import canvas_ids, prompt_ids
 from rnd1lib.sampling.gaps import text_with_gaps
 from rnd1lib.sampling.generation import Generation
 from rnd1lib.sampling.ranks import Ranks
-from rnd1lib.views import Observer, Observers, Recorder, Step
+from rnd1lib.sampling.rounds import Answer, Share, together
+from rnd1lib.views import Observer, Observers, Recorder, Step, Trace
 
 Watch = Callable[[Any], AbstractContextManager[Observer]]
 """Makes an observer for a model; it is entered before the first text and left after the last."""
 
+Keep = Callable[[Trace], None]
 Row = str | Sequence[int] | Conversation
 ALONE = Ranks(0, 1)
 
@@ -33,20 +34,6 @@ class Task(NamedTuple):
     number: int
     given: list[int]
     unsaid: int
-
-
-class Answer(NamedTuple):
-    """One row that was filled in, with what its batch cost, as far as it is known after an interruption.
-
-    finished: the model ended the text itself; of a canvas: no gap is left.
-    """
-
-    number: int
-    ids: list[int]
-    text: str
-    forward_calls: int
-    token_forwards: int | None
-    finished: bool
 
 
 class Last:
@@ -85,27 +72,31 @@ def answers(
     batch: int,
     ranks: Ranks = ALONE,
     watches: Sequence[Watch] = (),
-    recorder: Recorder | None = None,
+    keep: Keep | None = None,
     **arguments: Any,
-) -> Iterator[Answer]:
-    """The rows filled in by `fill` (generate or infill), in order; on several ranks all of them come out on rank 0.
+) -> Generator[Answer]:
+    """The rows filled in by `fill` (generate or infill), in order, as they are done; on several ranks they come out on rank 0.
 
     Rows go `batch` at a time; a row's number is its place in `rows`, so batches and ranks change no text. The text of a
-    conversation is the answer alone. watches: of rank 0. recorder: has the traces of all ranks in the end, on rank 0, in the
-    order of their first rows. Ctrl-C: what is done so far, unfinished rows with `[[n]]` for their gaps, then Stopped.
+    conversation is the answer alone. watches: of rank 0. keep: is given the trace of each batch, on rank 0, in order. Ctrl-C:
+    what is done so far, unfinished rows with `[[n]]` for their gaps, then Stopped. To be closed by who does not want them all.
     """
     if batch < 1:
         raise SamplingError(f"batch: {batch} is below 1.")
     tasks = _tasks(model, rows, **arguments)[ranks.number :: ranks.count]
     with ExitStack() as stack:
         observers = [stack.enter_context(watch(model)) for watch in watches if ranks.number == 0]
-        observers += [] if recorder is None else [recorder]
-        done = _in_batches(model, tasks, fill, batch=batch, observers=observers, **arguments)
+        shares = _in_batches(model, tasks, fill, batch=batch, observers=observers, traced=keep is not None, **arguments)
+        if ranks.count > 1:
+            shares = stack.enter_context(closing(together(shares, ranks)))
         whole = 0
         try:
-            for answer in done if ranks.count == 1 else _gathered(done, ranks, recorder):
-                whole += model.mask_token_id not in answer.ids
-                yield answer
+            for share in shares:
+                if keep is not None:
+                    for trace in share.traces:
+                        keep(trace)
+                whole += sum(model.mask_token_id not in answer.ids for answer in share.answers)
+                yield from share.answers
         except KeyboardInterrupt:
             raise Stopped(f"Interrupted: {whole} of {len(rows)} texts are whole.", 130) from None
 
@@ -135,20 +126,36 @@ def _in_batches(
     *,
     batch: int,
     observers: Sequence[Observer],
+    traced: bool,
     **arguments: Any,
-) -> Iterator[Answer]:
+) -> Iterator[Share]:
     for first in range(0, len(tasks), batch):
-        part, last = tasks[first : first + batch], Last()
+        part, last, recorder = tasks[first : first + batch], Last(), Recorder()
         numbers, given = [task.number for task in part], [task.given for task in part]
+        on_step = Observers(last, *observers, *([recorder] if traced else []))
         try:
-            done = fill(model, given, numbers=numbers, on_step=Observers(last, *observers), **arguments)
-        except KeyboardInterrupt:
-            yield from _so_far(model, last.step, part)
+            done = fill(model, given, numbers=numbers, on_step=on_step, **arguments)
+        except Rnd1Error:
+            yield Share([], recorder.traces)
             raise
-        for task, ids, text in zip(part, done.sequences, done.texts, strict=True):
-            said = _said(model, ids, task.unsaid) if task.unsaid else text
-            finished = _finished(model, task, ids, writes="max_new_tokens" in arguments)
-            yield Answer(task.number, ids, said, done.forward_calls, done.token_forwards, finished)
+        except KeyboardInterrupt:
+            yield Share(_so_far(model, last.step, part), recorder.traces)
+            raise
+        yield Share(_answers(model, part, done, writes="max_new_tokens" in arguments), recorder.traces)
+
+
+def _answers(model: Denoiser, tasks: Sequence[Task], done: Generation, *, writes: bool) -> list[Answer]:
+    return [
+        Answer(
+            task.number,
+            ids,
+            _said(model, ids, task.unsaid) if task.unsaid else text,
+            done.forward_calls,
+            done.token_forwards,
+            _finished(model, task, ids, writes=writes),
+        )
+        for task, ids, text in zip(tasks, done.sequences, done.texts, strict=True)
+    ]
 
 
 def _finished(model: Denoiser, task: Task, ids: Sequence[int], *, writes: bool) -> bool:
@@ -172,52 +179,3 @@ def _said(model: Denoiser, ids: Sequence[int], unsaid: int) -> str:
     """The text behind the first `unsaid` ids, without the token that ends it."""
     own = list(ids[unsaid:])
     return text_with_gaps(model, own[:-1] if own[-1:] == [model.eos_token_id] else own)
-
-
-def _gathered(done: Iterator[Answer], ranks: Ranks, recorder: Recorder | None) -> Iterator[Answer]:
-    """Every rank's answers and traces on rank 0, in order, then what ended the work on any of them: none waits for another."""
-    own: list[Answer] = []
-    mistake: Rnd1Error | None = None
-    interrupted = False
-    ranks.gather(None)  # all have their model now, so that Ctrl-C finds all of them at work
-    try:
-        for answer in done:
-            own.append(answer)
-    except Rnd1Error as error:
-        mistake = error
-    except KeyboardInterrupt:
-        interrupted = True
-    told = (str(mistake), mistake.exit_code) if mistake else None
-    traces = [] if recorder is None else recorder.traces
-    with _undisturbed():
-        shares = ranks.gather((own, told, interrupted, traces))
-    problem = next((problem for _, problem, *_ in shares if problem), None)
-    stopped = any(stopped for _, _, stopped, _ in shares)
-    if ranks.number:
-        if problem or stopped:
-            raise OtherRankFailed(*(problem or ("", 130)))
-        return
-    if recorder is not None:
-        recorder.traces = sorted((trace for *_, share in shares for trace in share), key=lambda trace: trace.header.canvases[0])
-    yield from sorted(answer for share, *_ in shares for answer in share)
-    if problem:
-        raise mistake or _of_other_rank(*problem)
-    if stopped:
-        raise KeyboardInterrupt
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Ignores Ctrl-C: what this rank has done is on its way to the others."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _of_other_rank(sentence: str, exit_code: int) -> Rnd1Error:
-    """Another rank's mistake, for rank 0 to say."""
-    error = Rnd1Error(sentence)
-    error.exit_code = exit_code
-    return error

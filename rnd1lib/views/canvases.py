@@ -44,3 +44,7 @@ class Canvases:
         cells = self.cells[row]
         ends = (place for place, cell in enumerate(cells) if cell.step is not None and cell.id == self.header.end_token_id)
         return cells[: next(ends, len(cells)) + 1]
+
+    def open(self, row: int) -> int:
+        """How many places of a row are still to be filled in."""
+        return sum(self.masked(cell) for cell in self.text(row))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from importlib.resources import files
 from string import Template
@@ -22,29 +22,69 @@ SCRIPTS = ("trace", "scale", "text", "detail", "curves", "pane", "player", "cont
 """Joined in this order they are one module: nothing of it is global."""
 
 ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
+LARGEST = 32 << 20
+"""Bytes of traces on one page, some 300 texts of 256 tokens in as many steps: more takes a browser gigabytes."""
 LEAST = 1e-12
 """A probability below it is shown as this."""
 
 
-def page(traces: Sequence[Trace]) -> str:
-    """The whole page, in UTF-8 when it is written; about 100 kB for 256 steps that commit 256 tokens.
+class Page:
+    """A page in the making. It keeps of each trace the text that it becomes, up to `LARGEST` bytes of them.
 
-    Traces that were asked for the same are one run, with the prompts of all.
+    texts: how many are on it. left_out: how many came when it was full; the first trace is always on it.
     """
-    style = _resource("page.css")
-    script = "\n".join(_resource(f"{name}.js") for name in SCRIPTS)
-    return Template(_resource("page.html")).substitute(
-        policy=f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'",
-        style=style,
-        script=script,
-        traces=_escaped(traces),
-    )
+
+    def __init__(self) -> None:
+        self._packed: list[str] = []
+        self._room = LARGEST
+        self.texts = self.left_out = 0
+
+    def add(self, trace: Trace) -> None:
+        """Takes the next trace, or counts it where there is no room any more."""
+        packed = "" if self.left_out else _escaped(trace)
+        self._room -= len(packed)
+        if self.left_out or (self.texts and self._room < 0):
+            self.left_out += len(trace.header.canvases)
+        else:
+            self._packed.append(packed)
+            self.texts += len(trace.header.canvases)
+
+    @property
+    def shortened(self) -> str:
+        """A sentence on what is left out; nothing where all is there."""
+        if not self.left_out:
+            return ""
+        of = self.texts + self.left_out
+        return f"The first {self.texts} of {of} texts are shown: a page holds {LARGEST >> 20} MB. A trace file holds all."
+
+    def __str__(self) -> str:
+        """The whole page, in UTF-8 when it is written; about 100 kB for 256 steps that commit 256 tokens.
+
+        Traces that were asked for the same are one run, with the prompts of all.
+        """
+        style = _resource("page.css")
+        script = "\n".join(_resource(f"{name}.js") for name in SCRIPTS)
+        scripts, styles = f"script-src {_hash(script)}", f"style-src {_hash(style)}"
+        return Template(_resource("page.html")).substitute(
+            policy=f"default-src 'none'; {scripts}; {styles}; base-uri 'none'; form-action 'none'",
+            style=style,
+            script=script,
+            shortened=f"<p>{self.shortened}</p>\n" if self.left_out else "",
+            traces=f"[{','.join(self._packed)}]",
+        )
 
 
-def _escaped(traces: Sequence[Trace]) -> str:
+def page(traces: Iterable[Trace]) -> str:
+    """The page of these traces."""
+    made = Page()
+    for trace in traces:
+        made.add(trace)
+    return str(made)
+
+
+def _escaped(trace: Trace) -> str:
     """JSON in ASCII in which no tag or comment can be: it means the same, and no HTML parser sees an end in it."""
-    packed = [_packed(trace) for trace in traces]
-    return json.dumps(packed, separators=(",", ":"), allow_nan=False).translate(ESCAPES)
+    return json.dumps(_packed(trace), separators=(",", ":"), allow_nan=False).translate(ESCAPES)
 
 
 def _packed(trace: Trace) -> dict[str, Any]:

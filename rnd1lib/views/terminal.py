@@ -29,6 +29,9 @@ NATS = (4.0, 2.5, 1.2, 0.4)
 """Between those of entropy."""
 
 
+NOTHING = Line(0, [], [], [], [], [], [], [], {})
+
+
 class TerminalView:
     """An observer for `generate(..., on_step=view)`, to be entered with `with`; it draws on stderr and changes nothing.
 
@@ -63,7 +66,7 @@ class TerminalView:
         line = self._lines.of(step)
         self._take(line)
         if self._live is None:
-            self._print_plain(line)
+            self._print_plain(f"step {line.step + 1}", line)
         else:
             self._live.update(self._screen(line), refresh=True)
 
@@ -74,14 +77,16 @@ class TerminalView:
             self._live = None
 
     def draw(self, trace: Trace) -> None:
-        """Prints the canvases of a trace, step by step, one below the other."""
+        """Prints the canvases of a trace, step by step, one below the other; as they were given where it has no step."""
         self._start(trace.header)
+        if not trace.lines:
+            self._print_plain("no step", NOTHING)
         for line in trace.lines:
             self._take(line)
             if self._console.is_terminal:
                 self._console.print(Text(f"step {line.step + 1}", "dim"), *self._rows(line), sep="\n", soft_wrap=True)
             else:
-                self._print_plain(line)
+                self._print_plain(f"step {line.step + 1}", line)
 
     def _start(self, header: Header) -> None:
         self._canvases, self._pieces = Canvases(header), dict(header.pieces)
@@ -90,9 +95,9 @@ class TerminalView:
         self._canvases.take(line)
         self._pieces |= line.pieces
 
-    def _print_plain(self, line: Line) -> None:
+    def _print_plain(self, when: str, line: Line) -> None:
         for number, row in zip(self._numbers(), self._rows(line), strict=True):
-            self._console.print(Text(f"step {line.step + 1}{number}: {row.plain}"), soft_wrap=True)
+            self._console.print(Text(f"{when}{number}: {row.plain}"), soft_wrap=True)
 
     def _numbers(self) -> list[str]:
         canvases = self._canvases.header.canvases
@@ -103,14 +108,11 @@ class TerminalView:
         width = max(self._console.width, 8)
         height = max(self._console.height - 3, 1)
         rows = [row.wrap(self._console, width) for row in self._rows(line)]
-        order = sorted(range(len(rows)), key=lambda row: not self._open(row))[:height]
+        order = sorted(range(len(rows)), key=lambda row: not self._canvases.open(row))[:height]
         share = _shares([len(rows[row]) for row in order], height)
         shown = dict(zip(order, share, strict=True))
         lines = [each for row in sorted(shown) for each in _window(list(rows[row]), shown[row])]
         return Group(*lines, self._status(line, hidden=len(rows) - len(order)), self._legend())
-
-    def _open(self, row: int) -> bool:
-        return any(self._canvases.masked(cell) for cell in self._canvases.text(row))
 
     def _status(self, line: Line, hidden: int) -> Text:
         steps = self._canvases.header.options.get("steps")

@@ -22,6 +22,10 @@ class Fault(Exception):
 def header_of(fields: Mapping[str, Any]) -> Header:
     """A header line. Fault: a field is missing, unknown or not what it must be."""
     version = fields.get("version")
+    if type(version) is int and version > VERSION:
+        raise Fault(
+            f"a trace of version {str(version)[:20]}, written by a newer rnd1lib; this one reads version {VERSION}: update it"
+        )
     if version != VERSION:
         raise Fault(f"neither a step nor the header of a trace of version {VERSION}; its version is {str(version)[:20]}")
     return Header(**_fields(fields, HEADER))

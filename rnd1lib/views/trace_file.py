@@ -47,6 +47,12 @@ class TraceWriter:
         """Called after each step."""
         self._write(self._lines.of(step))
 
+    def keep(self, trace: Trace) -> None:
+        """Writes a trace that somebody else has recorded."""
+        self._write(trace.header)
+        for line in trace.lines:
+            self._write(line)
+
     def _write(self, value: Header | Line) -> None:
         try:
             self._file = self._file or self._path.open("w", encoding="utf-8", errors="replace")
@@ -54,11 +60,6 @@ class TraceWriter:
             self._file.flush()
         except OSError as error:
             raise Rnd1Error(f"{self._path}: the trace cannot be written: {error.strerror or error}.") from error
-
-
-def to_text(trace: Trace) -> str:
-    """A trace as the lines of a trace file."""
-    return "".join(f"{line}\n" for line in (to_json(trace.header), *map(to_json, trace.lines)))
 
 
 def to_json(value: Header | Line) -> str:

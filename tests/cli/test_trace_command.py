@@ -166,3 +166,40 @@ def test_what_is_no_trace_is_told_with_its_line(tmp_path):
     (tmp_path / "t.jsonl").write_text('{"version": 2}\n')
     error = rnd1("trace", tmp_path / "t.jsonl").exception
     assert isinstance(error, DataError) and "t.jsonl:1: " in str(error)
+
+
+def test_a_page_of_more_texts_than_fit_says_so_on_stderr_too(with_text, traced, tmp_path, monkeypatch):
+    monkeypatch.setattr("rnd1lib.views.page.LARGEST", 1)
+    told = f"{tmp_path / 'page.html'}: The first 1 of 2 texts are shown"
+    done = rnd1("infill", with_text, *TEXTS[:2], "--html", tmp_path / "page.html", "--batch", 1)
+    assert len(lines(done)) == 2 and told in done.stderr
+    assert told in rnd1("trace", traced, "--html", tmp_path / "page.html").stderr
+
+
+def test_a_trace_without_a_step_shows_the_texts_as_they_were_given(with_text, tmp_path):
+    trace = tmp_path / "none.jsonl"
+    lines(rnd1("infill", with_text, "small things", "a text", "--trace", trace))
+    shown = rnd1("trace", trace)
+    assert lines(shown) == ["no step, text 0: small things", "no step, text 1: a text"] and shown.stderr == ""
+    assert "1 trace." in rnd1("trace", trace, "--html", tmp_path / "none.html").stderr
+
+
+def test_a_trace_of_an_interrupted_run_says_what_is_still_masked(with_text, tmp_path):
+    whole = tmp_path / "whole.jsonl"
+    lines(rnd1("infill", with_text, TEXTS[0], "a small thing", TEXTS[1], "--trace", whole, "--steps", 3))
+    assert rnd1("trace", whole).stderr == ""
+    for kept, told in (
+        (1, "step 0: 3 tokens of text 0, 2 tokens of text 2"),
+        (2, "step 1: 2 tokens of text 0, 1 token of text 2"),
+    ):
+        (tmp_path / "cut.jsonl").write_text("".join(whole.read_text().splitlines(keepends=True)[:kept]))
+        done = rnd1("trace", tmp_path / "cut.jsonl")
+        assert done.stderr == f"{tmp_path / 'cut.jsonl'}: was interrupted behind {told} are still masked.\n" and lines(done)
+
+
+def test_a_trace_of_a_newer_version_says_what_to_do(traced, tmp_path):
+    newer = tmp_path / "newer.jsonl"
+    newer.write_text(traced.read_text().replace('"version":1', '"version":2'))
+    assert "newer.jsonl:1: a trace of version 2, written by a newer rnd1lib; this one reads version 1: update it." in mistake(
+        rnd1("trace", newer)
+    )

@@ -48,12 +48,32 @@ def test_the_mistake_of_one_rank_is_said_by_rank_0_behind_what_is_done(seen, alo
     assert seen[1]["failing"] == {"answers": [], "ended": ["OtherRankFailed", "row 3 is broken.", 2]}
 
 
-def test_an_interrupted_rank_gives_back_what_is_done_and_the_others_finish(seen, alone):
-    rows, (*ended, code) = ids(seen[0]["interrupted"]), seen[0]["interrupted"]["ended"]
+@pytest.mark.parametrize("job", ["interrupted", "by signal"])
+def test_an_interrupted_rank_gives_back_what_is_done_and_the_others_finish_their_batch(seen, alone, job):
+    rows, (*ended, code) = ids(seen[0][job]), seen[0][job]["ended"]
     assert [*rows[:3], rows[4]] == [*alone[:3], alone[4]]
     assert 63 in rows[3] and rows[3][:3] == ROWS[3]
     assert (ended, code) == (["Stopped", "Interrupted: 4 of 5 texts are whole."], 130)
-    assert seen[1]["interrupted"]["ended"] == ["OtherRankFailed", "", 130]
+    assert seen[1][job]["ended"] == ["OtherRankFailed", "", 130]
+
+
+def test_ctrl_c_while_an_answer_is_printed_ends_the_work_with_the_next_batch(seen):
+    assert seen[0]["between"] == [[0, 1, 3], ["Stopped", "Interrupted: 3 of 5 texts are whole.", 130]]
+    assert seen[1]["between"] == [[], ["OtherRankFailed", "", 130]]
+
+
+def test_answers_come_while_the_work_goes_on(seen):
+    assert seen[0]["streamed"] == [[0, []], [2, [0, 1]], [4, [0, 1, 2, 3]]]
+
+
+def test_a_reader_that_has_seen_enough_ends_the_work_of_every_rank(seen):
+    came, filled = seen[0]["left"]
+    assert came == [0, 1, 2] and filled == [0, 2]
+    assert seen[1]["left"][0] == [] and seen[1]["left"][1] in ([1, 3], [1, 3, 5])
+
+
+def test_traces_come_on_rank_0_in_the_order_of_their_rows(seen):
+    assert seen[0]["traced"] == [[0, 2], [1, 3], [4]] and seen[1]["traced"] == []
 
 
 def test_rank_0_alone_reads_and_all_hear_of_its_mistake(seen):

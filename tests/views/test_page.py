@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnd1lib.views.page import SCRIPTS, page
+from rnd1lib.views.page import SCRIPTS, Page, page
 from rnd1lib.views.trace import Given, Header, Line, Trace
 
 MASK = 151_000
@@ -175,3 +175,25 @@ def test_every_text_can_be_read_and_the_shades_differ_in_lightness_alone_too(the
 def test_the_scripts_are_shipped_each_with_a_line_that_says_what_it_is_for():
     (script,) = Elements(page([])).texts("script", type="module")
     assert len(re.findall(r"^// [A-Z].*\.$", script, re.MULTILINE)) >= len(SCRIPTS)
+
+
+def test_a_page_has_an_end_and_says_what_is_not_on_it(monkeypatch):
+    traces = [
+        Trace(header(canvases=[Given(number, [7, MASK])]), [line(0, [(1, 7, 0.5, 0.1, [(7, 0.5)])])]) for number in range(9)
+    ]
+    monkeypatch.setattr("rnd1lib.views.page.LARGEST", 2 * len(page(traces[:2])) - 2 * len(page(traces[:1])) + 99)
+    made = Page()
+    for trace in traces:
+        made.add(trace)
+    assert (made.texts, made.left_out) == (2, 7)
+    assert "The first 2 of 9 texts are shown" in str(made) and "The first 2 of 9" in made.shortened
+    assert "texts are shown" not in page(traces[:2])
+
+
+def test_the_first_trace_is_on_the_page_however_long_it_is_and_a_shorter_one_never_takes_the_place_of_one_before(monkeypatch):
+    monkeypatch.setattr("rnd1lib.views.page.LARGEST", 1)
+    long, short = Trace(header(canvases=[Given(0, [7] * 99)]), []), Trace(header(), [])
+    made = Page()
+    for trace in (long, short, short):
+        made.add(trace)
+    assert (made.texts, made.left_out) == (1, 2)
