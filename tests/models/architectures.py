@@ -6,6 +6,7 @@ LLaDA-MoE) are the class that computes what they do, under their own tensor name
 
 import json
 import re
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -125,10 +126,9 @@ def random_model(name: str) -> Any:
 
 def write(name: str, folder: Path, dtype: torch.dtype = torch.float32) -> Path:
     """The model as a folder in its family's words; `transformers` in it is the folder that transformers itself reads."""
-    plain, model = folder / "transformers", random_model(name)
-    model.save_pretrained(plain, state_dict={key: value.to(dtype) for key, value in model.state_dict().items()})
-    spoken = json.loads((plain / "config.json").read_text()) | {"dtype": str(dtype).removeprefix("torch.")}
-    (plain / "config.json").write_text(json.dumps(spoken))
+    plain = folder / "transformers"
+    deepcopy(random_model(name)).to(dtype).save_pretrained(plain)
+    spoken = json.loads((plain / "config.json").read_text())
     family = ARCHITECTURES[name].family
     tensors = load_file(plain / "model.safetensors")
     if family == "llada":
