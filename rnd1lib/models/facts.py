@@ -42,6 +42,7 @@ class Facts:
     """How a model is to be read. attention_mask, noise: `{"use": name, options}`. step: finished training steps.
 
     said_by: who says the shift, the mask token and the attention mask, as far as that is known.
+    mask_token: which it is and why, and what its row started from: for people, of a run.
     """
 
     shift: int
@@ -50,6 +51,7 @@ class Facts:
     noise: Mapping[str, Any] | None = None
     step: int = 0
     said_by: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    mask_token: str | None = field(default=None, compare=False)
 
     def write(self, folder: Path) -> None:
         """Writes rnd1_config.json."""
@@ -78,7 +80,7 @@ class Facts:
         return ", ".join(what if who is None else f"{what} ({who})" for what, who in said)
 
 
-RECORDED = ("shift", "mask_token_id", "attention_mask", "noise", "step")
+RECORDED = ("shift", "mask_token_id", "attention_mask", "noise", "step", "mask_token")
 """What rnd1_config.json holds."""
 
 

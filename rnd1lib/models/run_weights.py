@@ -20,7 +20,7 @@ from rnd1lib.models.facts import read_facts
 from rnd1lib.models.folder import read_config
 from rnd1lib.models.origin import Box, Origin, folded
 from rnd1lib.models.run_folder import RunFolder
-from rnd1lib.models.weights import MASK_ROW, TABLE
+from rnd1lib.models.tensor_names import MASK_ROW, TABLE
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from rnd1lib.kinds import TensorSource
 from rnd1lib.models.dimensions import Dimensions
 
+TABLE, MASK_ROW, HEAD = "tok_embeddings.weight", "tok_embeddings.mask_row", "lm_head.weight"
+"""The parameters with a row a token, and the mask token's own row."""
+
 
 @dataclass(frozen=True)
 class Names:

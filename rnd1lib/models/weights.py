@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 
-from rnd1lib.errors import ModelError
 from rnd1lib.kinds import TensorSource
+from rnd1lib.models.mask_row import FirstRow, first_row, grown
 from rnd1lib.models.origin import Box, Origin
-
-MaskRow = Literal["mean", "zero", "keep"]
-TABLE, MASK_ROW, HEAD = "tok_embeddings.weight", "tok_embeddings.mask_row", "lm_head.weight"
+from rnd1lib.models.tensor_names import MASK_ROW, TABLE
 
 
 def parameter_name(name: str) -> str:
@@ -38,20 +35,22 @@ def put(parameter: Tensor, whole: Tensor) -> None:
     parameter.copy_(whole)
 
 
-def load_folder(network: nn.Module, origin: Origin, sources: Iterable[TensorSource], *, mask_row: MaskRow = "keep") -> None:
+def load_folder(
+    network: nn.Module, origin: Origin, sources: Iterable[TensorSource], *, mask_row: FirstRow | None = None
+) -> None:
     """Fills a network, sharded or not, with weights; a rank reads what its own shards need, and nothing is communicated.
 
-    mask_row: what the mask token's row becomes: the mean of the rows below it (the trained ones), zeros, or the origin's
-    own row. Raises ModelError that names every missing, unexpected and misshapen tensor, before anything is changed, and one
-    that names weights that are not finite; CheckpointError for a run of ours.
+    mask_row: what the mask token's row becomes; the origin's own by default. Rows of the network's table and head beyond the
+    origin's are the mean of the trained ones. Raises ModelError that names every missing, unexpected and misshapen tensor,
+    before anything is changed, and one that names weights that are not finite; CheckpointError for a run of ours.
     """
-    ours, sources = parameters(network), list(sources)
+    ours, sources, first = parameters(network), list(sources), mask_row or FirstRow()
+    origin = grown(origin, len(ours[TABLE]), _mask_token_id(network) if MASK_ROW in ours else None, first.trained)
     check_folder(network, origin, sources)
     for source in sources:
         _fill(ours[source.parameter], origin, source)
         if source.parameter == TABLE and MASK_ROW in ours:
-            table_VD = origin.whole(source, ours[TABLE].shape)
-            put(ours[MASK_ROW], _first_row(table_VD, _mask_token_id(network), mask_row))
+            put(ours[MASK_ROW], first_row(origin, source, ours[TABLE].shape[1], _mask_token_id(network), first))
 
 
 def check_folder(network: nn.Module, origin: Origin, sources: Iterable[TensorSource]) -> None:
@@ -77,17 +76,6 @@ def shard(parameter: Tensor) -> tuple[Tensor, Box]:
     mesh, placements = parameter.device_mesh, parameter.placements
     sizes, starts = compute_local_shape_and_global_offset(parameter.shape, mesh, placements)
     return parameter.to_local(), tuple(slice(start, start + size) for start, size in zip(starts, sizes, strict=True))
-
-
-def _first_row(table_VD: Tensor, mask_token_id: int, choice: MaskRow) -> Tensor:
-    match choice:
-        case "keep":
-            return table_VD[mask_token_id]
-        case "zero":
-            return torch.zeros_like(table_VD[0])
-        case "mean":
-            return table_VD[: mask_token_id or None].float().mean(0)
-    raise ModelError(f"mask_row: {choice!r} is none of mean, zero, keep.")
 
 
 def folder_tensors(network: nn.Module, sources: Iterable[TensorSource]) -> Iterator[tuple[str, Tensor]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from rnd1lib.recipe.arithmetic import share
 from rnd1lib.recipe.train_section import Faults
+from rnd1lib.registry import did_you_mean
 
 CORE_KEYS = {
     "model": ("flavor", "init", "tokenizer", "mask_token_id", "mask_row", "rope_theta"),
@@ -16,6 +18,7 @@ CORE_KEYS = {
     "callbacks": ("every",),
 }
 """What stands beside `use` and is not a component's option; it stays when `use` changes."""
+MASK_ROW = re.compile("mean|zero|keep|token:.+")
 NESTED_KEYS = ("weight",)
 """The same for a component inside another one."""
 
@@ -31,10 +34,10 @@ class ModelSection:
     """A Hugging Face folder or name, or a run folder; null: random weights."""
     tokenizer: Any = None
     """A folder or hub name, or {train: 4096}; null: the one beside `init`."""
-    mask_token_id: int | None = None
-    """null: what the tokenizer or `init` says."""
-    mask_row: Literal["mean", "zero", "keep"] = "mean"
-    """What the mask token's embedding starts from."""
+    mask_token_id: int | str | None = None
+    """An id or a token's name; null: what `init` or the tokenizer says, else a spare row of the table, else a new one."""
+    mask_row: str = "mean"
+    """What the mask token's embedding starts from: mean, zero, keep or token:ID; a row that was trained is kept."""
     rope_theta: float | None = None
     """RoPE's base, where longer rows ask for a larger one; null: what `init` or the flavor says."""
     options: dict[str, Any] = field(default_factory=dict)
@@ -47,8 +50,11 @@ class ModelSection:
             yield "tokenizer", f"tokenizer: {tokenizer!r} is neither a folder or name nor {{train: a size from 300}}."
         if self.flavor is None and self.init is None:
             yield "flavor", "flavor: missing. Name a size, or give `init` a folder that says it."
-        if self.mask_token_id is not None and self.mask_token_id < 0:
+        if isinstance(self.mask_token_id, int) and self.mask_token_id < 0:
             yield "mask_token_id", f"mask_token_id: {self.mask_token_id} is no token id."
+        if not MASK_ROW.fullmatch(self.mask_row):
+            meant = did_you_mean(self.mask_row, ("mean", "zero", "keep", "token:"))
+            yield "mask_row", f"mask_row: {self.mask_row!r} is none of mean, zero, keep, token:ID.{meant}"
         if self.rope_theta is not None and not 1 < self.rope_theta < math.inf:
             yield "rope_theta", f"rope_theta: {self.rope_theta} is no base above 1."
 

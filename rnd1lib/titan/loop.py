@@ -85,7 +85,7 @@ class Loop:
 
     def _load_initial_weights(self) -> None:
         sources = self.recipe.components.model.tensors(self.prepared.model_config)
-        load_initial_weights(self.trainer.network, self.prepared.plan.start, sources, self.recipe.model.mask_row)
+        load_initial_weights(self.trainer.network, self.prepared.plan.start, sources, self.prepared.mask_row)
 
     def _steps(self) -> None:
         trainer = self.trainer

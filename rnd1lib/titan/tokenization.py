@@ -35,7 +35,7 @@ def tokenize_recipe(recipe: Recipe, folder: Path, on_progress: OnProgress) -> tu
     tokenizer = recipe_tokenizer(recipe, start)
     if tokenizer is None:
         raise RecipeError("model.tokenizer: missing. There is no tokenizer beside model.init.")
-    config, facts = decide(recipe, start, tokenizer)
+    config, facts, _ = decide(recipe, start, tokenizer)
     encoding = Encoding(tokenizer.encode_document, tokenizer.encode_conversation, config["vocab_size"], facts.mask_token_id)
     faults, tally, tokens = Faults(recipe.data.most_broken), Tally(), 0
     with ShardWriter(folder, vocabulary=tokenizer.vocabulary_sha256, vocab_size=config["vocab_size"]) as writer:

@@ -16,7 +16,8 @@ import rnd1lib
 from rnd1lib.diffusion import denominator, elbo_weight
 from rnd1lib.kinds import Batch, Noised
 from rnd1lib.models.attention import attention_masks
-from rnd1lib.models.weights import MASK_ROW, TABLE, parameters
+from rnd1lib.models.tensor_names import MASK_ROW, TABLE
+from rnd1lib.models.weights import parameters
 
 MASK, START = 315, 314
 OBJECTIVES = {

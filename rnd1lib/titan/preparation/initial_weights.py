@@ -10,15 +10,14 @@ from torch import nn
 
 from rnd1lib.kinds import TensorSource
 from rnd1lib.models.facts import read_facts
+from rnd1lib.models.mask_row import FirstRow
 from rnd1lib.models.opening import open_model
-from rnd1lib.models.weights import MaskRow, load_folder
+from rnd1lib.models.weights import load_folder
 from rnd1lib.titan.preparation.model_folder import Start
 
 
-def load_initial_weights(network: nn.Module, start: Start, sources: Sequence[TensorSource], mask_row: MaskRow) -> None:
-    """Puts them into the network, sharded or not; a mask row that they were trained with is kept in any case.
-
-    Rank 0 says how the model was read before, and who says so.
+def load_initial_weights(network: nn.Module, start: Start, sources: Sequence[TensorSource], mask_row: FirstRow | None) -> None:
+    """Puts them into the network, sharded or not. Rank 0 says how the model was read before, and who says so.
 
     Raises ModelError for a foreign folder, CheckpointError for a run of ours.
     """
@@ -29,4 +28,4 @@ def load_initial_weights(network: nn.Module, start: Start, sources: Sequence[Ten
     facts = read_facts(origin.folder, origin.config, tokenizer.mask_token_id if tokenizer else None)
     if dist.get_rank() == 0:
         print(f"{start.path}: {facts.in_words(tokenizer)}", file=sys.stderr)
-    load_folder(network, origin, sources, mask_row=mask_row if start.mask_token_id is None else "keep")
+    load_folder(network, origin, sources, mask_row=mask_row)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +17,7 @@ from rnd1lib.kinds import Conversation, Document
 from rnd1lib.models.facts import Facts
 from rnd1lib.models.folder import CONFIG, locate
 from rnd1lib.models.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
+from rnd1lib.titan.preparation.mask_choice import choose_row, choose_token, named, told
 
 if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe
@@ -25,17 +28,25 @@ SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
 class Start(NamedTuple):
-    """What a run begins from: the folder that `model.init` names, or nothing. facts: what a diffusion folder says of itself."""
+    """What a run begins from: the folder that `model.init` names, or nothing.
+
+    facts: what a diffusion folder says of itself. mask_token_id: that the folder or its own tokenizer declares, if any; its
+    row may have been trained.
+    """
 
     config: dict[str, Any]
     path: str | None = None
     folder: Path | None = None
     facts: Facts | None = None
+    mask_token_id: int | None = None
 
-    @property
-    def mask_token_id(self) -> int | None:
-        """The mask token that the folder was trained with, if any."""
-        return self.facts.mask_token_id if self.facts else None
+
+class Decided(NamedTuple):
+    """What a run's `model/` holds; a table that has to grow for the mask token has its new size in the config."""
+
+    config: dict[str, Any]
+    facts: Facts
+    tokenizer: Tokenizer | None
 
 
 def trains_tokenizer(recipe: Recipe) -> bool:
@@ -83,19 +94,31 @@ def _sources(data: Any) -> Iterator[Any]:
 def write_model_folder(recipe: Recipe, start: Start, folder: Path) -> None:
     """Writes it, config.json last of all."""
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = recipe_tokenizer(recipe, start)
-    config, facts = decide(recipe, start, tokenizer)
+    config, facts, tokenizer = decide(recipe, start, recipe_tokenizer(recipe, start))
+    if facts.mask_token:
+        print(facts.mask_token, file=sys.stderr)
     if tokenizer is not None:
         tokenizer.save(folder)
     facts.write(folder)
     replace_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
 
 
-def decide(recipe: Recipe, start: Start, tokenizer: Tokenizer | None) -> tuple[dict[str, Any], Facts]:
-    """The network's config with its special ids, and what the run's models will say of themselves.
+def decide(recipe: Recipe, start: Start, tokenizer: Tokenizer | None) -> Decided:
+    """The network's config with its special ids, what the run's models will say of themselves, and their tokenizer.
 
     RecipeError: a tokenizer that does not fit the vocabulary, no end-of-text, no mask token where the objective masks.
     """
+    config, objective = _with_special_ids(recipe, start, tokenizer), recipe.components.objective
+    facts = Facts(shift=objective.shift, mask_token_id=None, attention_mask=recipe.tree["attention_mask"])
+    if not objective.corrupts:
+        return Decided(config, facts, tokenizer)
+    token = choose_token(recipe, start, config, tokenizer)
+    sentence = told(recipe, start, token, choose_row(recipe, start, token.id, tokenizer), tokenizer)
+    facts = replace(facts, mask_token_id=token.id, noise=recipe.tree.get("noise"), mask_token=sentence)
+    return Decided(config | {"vocab_size": token.vocab_size}, facts, named(tokenizer, token))
+
+
+def _with_special_ids(recipe: Recipe, start: Start, tokenizer: Tokenizer | None) -> dict[str, Any]:
     config = dict(start.config)
     if tokenizer is not None:
         count, room = tokenizer.vocab_size, config["vocab_size"]
@@ -107,27 +130,7 @@ def decide(recipe: Recipe, start: Start, tokenizer: Tokenizer | None) -> tuple[d
         config["eos_token_id"] = config["eos_token_id"][0]  # chat models list several; the first ends a turn
     if config.get("eos_token_id") is None:
         raise RecipeError("model: neither config.json nor the tokenizer names an end-of-text token (eos_token_id).")
-    objective = recipe.components.objective
-    facts = Facts(
-        shift=objective.shift,
-        mask_token_id=_mask_token_id(recipe, start, tokenizer, config["vocab_size"]) if objective.corrupts else None,
-        attention_mask=recipe.tree["attention_mask"],
-        noise=recipe.tree.get("noise") if objective.corrupts else None,
-    )
-    return config, facts
-
-
-def _mask_token_id(recipe: Recipe, start: Start, tokenizer: Tokenizer | None, vocab_size: int) -> int:
-    candidates = (recipe.model.mask_token_id, start.mask_token_id, tokenizer.mask_token_id if tokenizer else None)
-    chosen = next((token for token in candidates if token is not None), None)
-    if chosen is None:
-        raise RecipeError(
-            "model.mask_token_id: missing. This objective masks tokens, and neither model.init nor the tokenizer names a mask "
-            "token. Name an id that no text uses, such as a spare row of the embedding table."
-        )
-    if chosen >= vocab_size:
-        raise RecipeError(f"model.mask_token_id: {chosen} is outside the vocabulary of {vocab_size} tokens.")
-    return chosen
+    return config
 
 
 def _trained(recipe: Recipe) -> Tokenizer:

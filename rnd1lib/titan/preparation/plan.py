@@ -96,7 +96,8 @@ def starting_point(recipe: Recipe) -> Start:
         raise RecipeError(f"model.init: {model.init} is of another size than flavor '{model.flavor}': {sizes}.")
     facts = read_facts(origin.folder, config)
     diffuses = (origin.folder / FACTS).is_file() or facts.mask_token_id is not None
-    return Start(positioned(config), model.init, origin.folder, facts if diffuses else None)
+    own = read_facts(origin.folder, config, origin.tokenizer.mask_token_id if origin.tokenizer else None).mask_token_id
+    return Start(positioned(config), model.init, origin.folder, facts if diffuses else None, own)
 
 
 def claims(recipe: Recipe, config: Mapping[str, Any]) -> list[Claim]:

@@ -16,11 +16,13 @@ from rnd1lib.errors import DataError, RecipeError
 from rnd1lib.kinds import Batch, Build, Data
 from rnd1lib.models.facts import read_facts
 from rnd1lib.models.folder import CONFIG, read_config
+from rnd1lib.models.mask_row import FirstRow
 from rnd1lib.models.run_folder import RunFolder
 from rnd1lib.models.tokenizer import load_tokenizer
 from rnd1lib.recipe.arithmetic import Batching, Stage, share, span_steps, stages, steps
 from rnd1lib.recipe.composition import nothing_behind
 from rnd1lib.titan.optimizer.groups import Claim, frozen_parameters
+from rnd1lib.titan.preparation.mask_choice import choose_row
 from rnd1lib.titan.preparation.model_folder import write_model_folder
 from rnd1lib.titan.preparation.plan import Plan, claims
 from rnd1lib.titan.preparation.precision import COMPUTE_DTYPE
@@ -69,6 +71,12 @@ class Prepared:
             frozen=frozen_parameters(self.claims),
             loss=train.loss,
         )
+
+    @cached_property
+    def mask_row(self) -> FirstRow | None:
+        """What the mask token's row starts from, if there is one."""
+        token = self.facts.mask_token_id
+        return None if token is None else choose_row(self.recipe, self.plan.start, token, self.tokenizer)
 
     @cached_property
     def claims(self) -> list[Claim]:

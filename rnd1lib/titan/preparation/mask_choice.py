@@ -1,0 +1,75 @@
+"""What a recipe's `model.mask_token_id` and `model.mask_row` come to: which token masks, and what its row starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from rnd1lib.errors import ModelError, RecipeError
+from rnd1lib.models.mask_row import FirstRow
+from rnd1lib.models.mask_token import MaskToken, known_ids, mask_token, token_id
+from rnd1lib.models.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from rnd1lib.recipe import Recipe
+    from rnd1lib.titan.preparation.model_folder import Start
+
+
+def choose_token(recipe: Recipe, start: Start, config: Mapping[str, Any], tokenizer: Tokenizer | None) -> MaskToken:
+    """The run's mask token. RecipeError: there is none, or the one that is named cannot be."""
+    try:
+        return mask_token(recipe.model.mask_token_id, config, tokenizer, declared=start.mask_token_id)
+    except ModelError as error:
+        raise RecipeError(f"model.mask_token_id: {error}") from error
+
+
+def named(tokenizer: Tokenizer | None, token: MaskToken) -> Tokenizer | None:
+    """The tokenizer, which shows the mask token by a name. RecipeError: it can have no name at its id."""
+    try:
+        return tokenizer and tokenizer.with_mask_token(token.id)
+    except ModelError as error:
+        raise RecipeError(f"model.mask_token_id: {error}") from error
+
+
+def choose_row(recipe: Recipe, start: Start, mask_token_id: int, tokenizer: Tokenizer | None) -> FirstRow:
+    """What its row starts from; one that was trained is kept in any case. RecipeError: a row that is not there."""
+    rule, rows = recipe.model.mask_row, start.config["vocab_size"]
+    trained = known_ids(tokenizer) if tokenizer else None
+    if mask_token_id == start.mask_token_id:
+        return FirstRow("keep", trained)
+    if rule == "keep" and start.path and mask_token_id >= rows:
+        raise RecipeError(
+            f"model.mask_row: keep: {start.path} has {rows} rows and none for the mask token {mask_token_id}, so the table "
+            "grows and there is nothing to keep. Use mean, zero or token:ID."
+        )
+    if not rule.startswith("token:"):
+        return FirstRow(cast(Literal["mean", "zero", "keep"], rule), trained)
+    name = rule.removeprefix("token:")
+    try:
+        token = int(name) if name.isdecimal() else token_id(name, tokenizer)
+    except ModelError as error:
+        raise RecipeError(f"model.mask_row: {error}") from error
+    if token >= rows:
+        raise RecipeError(f"model.mask_row: token {token} is outside the vocabulary of {rows} tokens.")
+    return FirstRow(token, trained)
+
+
+def told(recipe: Recipe, start: Start, token: MaskToken, row: FirstRow, tokenizer: Tokenizer | None) -> str:
+    """What was decided and why, for people: a sentence."""
+    name = tokenizer.tokens.id_to_token(token.id) if tokenizer else None
+    known = token.id if name is None else f"{token.id} {name!r}"
+    sentence = f"mask token {known} ({token.why}); its row {_starts_from(recipe, start, token.id, row)}."
+    return f"{sentence} Mind that {token.warning}" if token.warning else sentence
+
+
+def _starts_from(recipe: Recipe, start: Start, token: int, row: FirstRow) -> str:
+    if start.path is None:
+        return "is random like the rest"
+    if token == start.mask_token_id:
+        unless = "" if recipe.model.mask_row in ("mean", "keep") else f": mask_row {recipe.model.mask_row} is for a new one"
+        return f"is kept as it was trained{unless}"
+    if row.start == "mean":
+        return "starts from the mean of the trained ones"
+    return {"zero": "starts from zeros", "keep": "is the one that is there"}.get(
+        str(row.start), f"starts from that of token {row.start}"
+    )
