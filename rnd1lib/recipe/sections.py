@@ -54,7 +54,7 @@ class ModelSection:
             yield "mask_token_id", f"mask_token_id: {self.mask_token_id} is no token id."
         if not MASK_ROW.fullmatch(self.mask_row):
             meant = did_you_mean(self.mask_row, ("mean", "zero", "keep", "token:"))
-            yield "mask_row", f"mask_row: {self.mask_row!r} is none of mean, zero, keep, token:ID.{meant}"
+            yield "mask_row", f"mask_row: {self.mask_row!r} is not one of mean, zero, keep, token:ID.{meant}"
         if self.rope_theta is not None and not 1 < self.rope_theta < math.inf:
             yield "rope_theta", f"rope_theta: {self.rope_theta} is no base above 1."
 

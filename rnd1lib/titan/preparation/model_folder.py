@@ -113,9 +113,10 @@ def decide(recipe: Recipe, start: Start, tokenizer: Tokenizer | None) -> Decided
     if not objective.corrupts:
         return Decided(config, facts, tokenizer)
     token = choose_token(recipe, start, config, tokenizer)
+    tokenizer = named(tokenizer, token)
     sentence = told(recipe, start, token, choose_row(recipe, start, token.id, tokenizer), tokenizer)
     facts = replace(facts, mask_token_id=token.id, noise=recipe.tree.get("noise"), mask_token=sentence)
-    return Decided(config | {"vocab_size": token.vocab_size}, facts, named(tokenizer, token))
+    return Decided(config | {"vocab_size": token.vocab_size}, facts, tokenizer)
 
 
 def _with_special_ids(recipe: Recipe, start: Start, tokenizer: Tokenizer | None) -> dict[str, Any]:
