@@ -18,8 +18,10 @@ from rnd1lib.errors import ModelError, PluginError
 from rnd1lib.kinds import Build, Kind, Model, Noise
 from rnd1lib.models.denoiser import DiffusionLM
 from rnd1lib.models.facts import Facts, read_facts
+from rnd1lib.models.mask_row import FirstRow
+from rnd1lib.models.mask_token import known_ids
 from rnd1lib.models.opening import open_model
-from rnd1lib.models.overrides import checked_device, checked_dtype, checked_shift, mask_entry, mask_token
+from rnd1lib.models.overrides import checked_device, checked_dtype, checked_shift, mask_entry, mask_token, with_row
 from rnd1lib.models.run_weights import RunWeights
 from rnd1lib.models.tokenizer import Tokenizer
 from rnd1lib.models.weights import load_folder
@@ -36,9 +38,9 @@ def load_model(
 ) -> DiffusionLM:
     """Loads a model for sampling and evaluation: from a folder, a hub name, or a run's newest whole checkpoint.
 
-    attention_mask: a component's name or {"use": name, its options}. mask_token_id: an id, or a token's name. What is left
-    out is what the folder says (its rnd1_config.json, else config.json); a plain autoregressive folder is causal with shift
-    1 and has no mask token.
+    attention_mask: a component's name or {"use": name, its options}. mask_token_id: an id, or a token's name; the first
+    id behind a table without a spare row makes it grow. What is left out is what the folder says (its rnd1_config.json,
+    else config.json); a plain autoregressive folder is causal with shift 1 and has no mask token.
     Raises ModelError for a foreign folder, CheckpointError for a run of ours, ValueError for a wrong argument.
     """
     dtype, device, shift, mask = checked_dtype(dtype), checked_device(device), checked_shift(shift), mask_entry(attention_mask)
@@ -46,10 +48,11 @@ def load_model(
     config, tokenizer = origin.config, origin.tokenizer
     said = read_facts(origin.folder, config, tokenizer.mask_token_id if tokenizer else None)
     token = mask_token(mask_token_id, tokenizer)
+    config, tokenizer = with_row(token, config, tokenizer)
     facts = said.altered(attention_mask=mask, shift=shift, mask_token_id=token)
     component = component_for(config)
     network = _empty_network(component, config, facts, device, dtype)
-    load_folder(network, origin, component.tensors(config))
+    load_folder(network, origin, component.tensors(config), mask_row=FirstRow(trained=tokenizer and known_ids(tokenizer)))
     if isinstance(origin, RunWeights):
         facts = replace(facts, step=origin.step)
     model = denoiser(network, config, facts, tokenizer)

@@ -13,6 +13,8 @@ from rnd1lib.registry import did_you_mean
 
 BLOCK = 64
 """Rows by which table and head grow come in multiples of it: so padded, products with them are fast."""
+SHOWN = 8
+"""Special tokens that an error names; some tokenizers have hundreds."""
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
@@ -28,7 +30,7 @@ class MaskToken(NamedTuple):
     warning: str = ""
 
 
-def mask_token(
+def choose(
     asked: int | str | None, config: Mapping[str, Any], tokenizer: Tokenizer | None, *, declared: int | None = None
 ) -> MaskToken:
     """The mask token of a model with this config.json: `asked`, an id or a token's name, or what is found.
@@ -48,7 +50,7 @@ def mask_token(
         why = "as asked" + (f"; the model declares {declared}" if declared not in (None, named) else "")
     assert named is not None
     if not 0 <= named < size:
-        return _beyond(named, config, tokenizer)
+        return new_row(named, config, tokenizer)
     if named == declared:
         return MaskToken(named, size, why)
     return MaskToken(named, size, why, _use_by_texts(named, config, tokenizer))
@@ -57,12 +59,12 @@ def mask_token(
 def token_id(name: str, tokenizer: Tokenizer | None) -> int:
     """The id of the token of that name. Raises ModelError with what was probably meant."""
     if tokenizer is None:
-        raise ModelError(f"{name!r}: there is no tokenizer that could say which id that is. Give the id.")
+        raise ModelError(f"{name!r} is a name, and there is no tokenizer: give an id.")
     found = tokenizer.tokens.token_to_id(name)
     if found is None:
-        special = [token.content for token in tokenizer.tokens.get_added_tokens_decoder().values()]
-        meant = did_you_mean(name, special) or (f" Its special tokens: {', '.join(special[:20])}." if special else "")
-        raise ModelError(f"{name!r} is no token of the tokenizer.{meant}")
+        special = [token.content for token in tokenizer.tokens.get_added_tokens_decoder().values() if token.special]
+        known = f" Its special tokens: {', '.join(special[:SHOWN])}{', ...' * (len(special) > SHOWN)}." if special else ""
+        raise ModelError(f"{name!r} is no token of the tokenizer.{did_you_mean(name, special)}{known}")
     return int(found)
 
 
@@ -70,6 +72,15 @@ def known_ids(tokenizer: Tokenizer) -> int:
     """Ids that texts are encoded to lie below it; a mask token that was added later does not."""
     added_from = tokenizer.config.get(KNOWN_IDS)
     return added_from if isinstance(added_from, int) else tokenizer.vocab_size
+
+
+def new_row(token: int, config: Mapping[str, Any], tokenizer: Tokenizer | None) -> MaskToken:
+    """The mask token of an id that has no row yet. Raises ModelError unless it is the one that growing gives."""
+    new = _new(config, tokenizer) if tokenizer else None
+    if new and new.id == token:
+        return new
+    instead = f" Possible is {new.id} ({new.why})." if new else ""
+    raise ModelError(f"{token} is outside the vocabulary of {config['vocab_size']} tokens.{instead}")
 
 
 def first_free_id(config: Mapping[str, Any], tokenizer: Tokenizer) -> int:
@@ -92,15 +103,6 @@ def _new(config: Mapping[str, Any], tokenizer: Tokenizer | None) -> MaskToken:
         return MaskToken(free, size, f"the first of {size - free} spare rows")
     grown = -(-(free + 1) // BLOCK) * BLOCK
     return MaskToken(free, grown, f"new: no row was spare, so the table grows from {size} to {grown} rows")
-
-
-def _beyond(token: int, config: Mapping[str, Any], tokenizer: Tokenizer | None) -> MaskToken:
-    """An id without a row is right if it is the one that growing gives."""
-    new = _new(config, tokenizer) if tokenizer else None
-    if new and new.id == token:
-        return new
-    instead = f" Left out, it would be {new.id}, {new.why}." if new else ""
-    raise ModelError(f"{token} is outside the vocabulary of {config['vocab_size']} tokens.{instead}")
 
 
 def _use_by_texts(token: int, config: Mapping[str, Any], tokenizer: Tokenizer | None) -> str:

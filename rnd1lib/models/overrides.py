@@ -7,12 +7,11 @@ from typing import Any
 
 import torch
 
+from rnd1lib.errors import ModelError
+from rnd1lib.models.mask_token import new_row, token_id
 from rnd1lib.models.tokenizer import Tokenizer
-from rnd1lib.registry import did_you_mean
 
 DTYPES = ("float32", "bfloat16")
-SHOWN = 8
-"""Special tokens that an error names; some tokenizers have hundreds."""
 
 
 def checked_dtype(dtype: str | torch.dtype) -> str:
@@ -52,7 +51,10 @@ def mask_entry(mask: str | Mapping[str, Any] | None) -> Mapping[str, Any] | None
 
 def mask_token(given: int | str | None, tokenizer: Tokenizer | None) -> int | None:
     """The id of a mask token that is named by its id or by its name in the tokenizer. ValueError: it has none."""
-    token = _of_name(given, tokenizer) if isinstance(given, str) else given
+    try:
+        token = token_id(given, tokenizer) if isinstance(given, str) else given
+    except ModelError as error:
+        raise ValueError(f"mask_token_id: {error}") from error
     if token is None:
         return None
     if isinstance(token, bool) or not isinstance(token, int) or token < 0:
@@ -60,12 +62,17 @@ def mask_token(given: int | str | None, tokenizer: Tokenizer | None) -> int | No
     return token
 
 
-def _of_name(name: str, tokenizer: Tokenizer | None) -> int:
-    if tokenizer is None:
-        raise ValueError(f"mask_token_id: {name!r} is a name, and this model has no tokenizer: give an id.")
-    token: int | None = tokenizer.tokens.token_to_id(name)
-    if token is None:
-        special = [each.content for each in tokenizer.tokens.get_added_tokens_decoder().values() if each.special]
-        known = f" Its special tokens: {', '.join(special[:SHOWN])}{', ...' * (len(special) > SHOWN)}." if special else ""
-        raise ValueError(f"mask_token_id: {name!r} is no token of this model's tokenizer.{did_you_mean(name, special)}{known}")
-    return token
+def with_row(
+    token: int | None, config: Mapping[str, Any], tokenizer: Tokenizer | None
+) -> tuple[Mapping[str, Any], Tokenizer | None]:
+    """config.json and tokenizer of a model with a row for that mask token: where none is spare its table grows, as in a run.
+
+    ValueError: the id is neither in the table nor the one that it would grow by.
+    """
+    if token is None or token < config["vocab_size"]:
+        return config, tokenizer
+    try:
+        rows = new_row(token, config, tokenizer).vocab_size
+    except ModelError as error:
+        raise ValueError(f"mask_token_id: {error}") from error
+    return {**config, "vocab_size": rows}, tokenizer and tokenizer.with_mask_token(token)

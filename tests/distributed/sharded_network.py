@@ -18,6 +18,7 @@ from torchtitan.distributed.utils import set_spmd_backend
 from rnd1lib.kinds import Build, Group
 from rnd1lib.models.denoiser import DiffusionLM
 from rnd1lib.models.folder import open_folder
+from rnd1lib.models.mask_row import FirstRow
 from rnd1lib.models.weights import folder_tensors, load_folder, parameters
 from rnd1lib.titan.optimizer.group_table import unmoved
 from rnd1lib.titan.optimizer.moved import Beginning
@@ -26,17 +27,17 @@ MASK = 4000
 FROZEN = frozenset({"tok_embeddings.weight", "lm_head.weight"})
 
 
-def whole(component, config):
+def whole(component, config, mask=MASK):
     with torch.device("meta"):
-        network = component.spec(config, Build(mask_token_id=MASK, seed=5, sequence_length=64)).model.build()
+        network = component.spec(config, Build(mask_token_id=mask, seed=5, sequence_length=64)).model.build()
     network.to_empty(device="cpu")
     network.init_states()
     return network
 
 
-def sharded(component, config, expert_parallel):
+def sharded(component, config, expert_parallel, mask=MASK):
     parallelism = ParallelismConfig(expert_parallel_degree=expert_parallel, spmd_backend="partial_dtensor")
-    spec = component.spec(config, Build(mask_token_id=MASK, seed=5, sequence_length=64, frozen=FROZEN))
+    spec = component.spec(config, Build(mask_token_id=mask, seed=5, sequence_length=64, frozen=FROZEN))
     spec.model.update_from_config(config=SimpleNamespace(parallelism=parallelism))
     with torch.device("meta"):
         network = spec.model.build()
@@ -97,7 +98,7 @@ def compare(component, expert_parallel, folder):
         if parameter.grad is not None:
             torch.testing.assert_close(parameter.grad.full_tensor(), alones[name].grad, atol=1e-6, rtol=1e-3, msg=name)
 
-    load_folder(shared, open_folder(folder), sources, mask_row="mean")
+    load_folder(shared, open_folder(folder), sources, mask_row=FirstRow("mean", trained=MASK))
     table = open_folder(folder).tensor("model.embed_tokens.weight")
     row = parameters(shared)["tok_embeddings.mask_row"].full_tensor()
     torch.testing.assert_close(row, table[:MASK].mean(0))
@@ -107,6 +108,19 @@ def compare(component, expert_parallel, folder):
             written[MASK] = row
         assert torch.equal(tensor, written), name
     measure(shared)
+
+
+def grow(component, expert_parallel, folder):
+    """A table and head that grow by a block: every rank finds the rows of its own shard, old, new or both."""
+    config, rows = component.flavors["tiny"], component.flavors["tiny"]["vocab_size"]
+    larger, sources = config | {"vocab_size": rows + 64}, component.tensors(config)
+    shared, alone = sharded(component, larger, expert_parallel, mask=rows), whole(component, larger, mask=rows)
+    for network in (shared, alone):
+        load_folder(network, open_folder(folder), sources, mask_row=FirstRow("mean", trained=rows))
+    gathered = dict(folder_tensors(shared, sources))
+    assert all(torch.equal(gathered[name], tensor) for name, tensor in folder_tensors(alone, sources))
+    table = open_folder(folder).tensor("model.embed_tokens.weight")
+    torch.testing.assert_close(gathered["model.embed_tokens.weight"][rows:], table.mean(0).expand(64, -1))
 
 
 @torch.no_grad()
@@ -130,6 +144,8 @@ if __name__ == "__main__":
     compare(Qwen3(), 1, Path(sys.argv[1]) / "dense")
     compare(Qwen2(), 1, Path(sys.argv[1]) / "biased")
     compare(LladaMoe(), 2, Path(sys.argv[1]) / "unscaled")
+    grow(Qwen3Moe(), 2, Path(sys.argv[1]) / "moe")
+    grow(Qwen3(), 1, Path(sys.argv[1]) / "dense")
     if dist.get_rank() == 0:
         print("sharded and whole agree")
     dist.destroy_process_group()

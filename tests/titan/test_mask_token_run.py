@@ -1,20 +1,17 @@
 """Runs from a model that has no mask token: which one they take, what its row begins from, and what becomes of the folder."""
 
 import json
-from dataclasses import replace
 
 import pytest
 import torch
-from rnd1_plugins.models.llama import Llama
 from rnd1_plugins.models.qwen3 import Qwen3
-from titan_runs import losses, weights
+from titan_runs import weights
 
 import rnd1lib
-from rnd1lib.errors import RecipeError
 from rnd1lib.kinds import Build
 from rnd1lib.models.facts import Facts
 from rnd1lib.models.loading import denoiser
-from rnd1lib.models.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
+from rnd1lib.models.tokenizer import Tokenizer, train_tokenizer
 
 SIZES = {"num_hidden_layers": 2, "hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2, "num_key_value_heads": 1}
 FREEZE = "lr_groups={use: attention_first, attention_lr: 3.0e-3, rest_lr: null, rest: freeze}"

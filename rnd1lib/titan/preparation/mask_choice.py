@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from rnd1lib.errors import ModelError, RecipeError
 from rnd1lib.models.mask_row import FirstRow
-from rnd1lib.models.mask_token import MaskToken, known_ids, mask_token, token_id
+from rnd1lib.models.mask_token import MaskToken, choose, known_ids, token_id
 from rnd1lib.models.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def choose_token(recipe: Recipe, start: Start, config: Mapping[str, Any], tokenizer: Tokenizer | None) -> MaskToken:
     """The run's mask token. RecipeError: there is none, or the one that is named cannot be."""
     try:
-        return mask_token(recipe.model.mask_token_id, config, tokenizer, declared=start.mask_token_id)
+        return choose(recipe.model.mask_token_id, config, tokenizer, declared=start.mask_token_id)
     except ModelError as error:
         raise RecipeError(f"model.mask_token_id: {error}") from error
 
