@@ -1,5 +1,7 @@
 """What the mask token's row starts from, and the rows that a table gains for it."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from rnd1_plugins.models.qwen3 import Qwen3
@@ -80,7 +82,7 @@ def test_a_row_that_growth_adds_is_never_the_best_guess_nor_likelier_than_the_av
 
 def test_a_folder_that_does_not_hold_what_its_config_says_does_not_grow(written_by_transformers):
     _, folder, sources = loaded(written_by_transformers, "untied", FirstRow())
-    lying = type(folder)(folder.path, {**folder.config, "vocab_size": 300}, folder.files)
+    lying = replace(folder, config={**folder.config, "vocab_size": 300})
     network, _, _ = loaded(written_by_transformers, "untied", FirstRow(), mask=320, rows=384)
     with pytest.raises(ModelError, match=r"embed_tokens\.weight: has shape \[320, 48\], config\.json asks for \[300, 48\]"):
         load_folder(network, lying, sources)
