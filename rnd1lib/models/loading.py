@@ -52,7 +52,7 @@ def load_model(
     facts = said.altered(attention_mask=mask, shift=shift, mask_token_id=token)
     component = component_for(config)
     network = _empty_network(component, config, facts, device, dtype)
-    load_folder(network, origin, component.tensors(config), mask_row=FirstRow(trained=tokenizer and known_ids(tokenizer)))
+    load_folder(network, origin, component.tensors(config), mask_row=FirstRow(trained=known_ids(tokenizer)))
     if isinstance(origin, RunWeights):
         facts = replace(facts, step=origin.step)
     model = denoiser(network, config, facts, tokenizer)

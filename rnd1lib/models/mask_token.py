@@ -68,8 +68,10 @@ def token_id(name: str, tokenizer: Tokenizer | None) -> int:
     return int(found)
 
 
-def known_ids(tokenizer: Tokenizer) -> int:
-    """Ids that texts are encoded to lie below it; a mask token that was added later does not."""
+def known_ids(tokenizer: Tokenizer | None) -> int | None:
+    """Ids that texts are encoded to lie below it; a mask token that was added later does not. None: nobody knows."""
+    if tokenizer is None:
+        return None
     added_from = tokenizer.config.get(KNOWN_IDS)
     return added_from if isinstance(added_from, int) else tokenizer.vocab_size
 

@@ -34,7 +34,7 @@ def named(tokenizer: Tokenizer | None, token: MaskToken) -> Tokenizer | None:
 def choose_row(recipe: Recipe, start: Start, mask_token_id: int, tokenizer: Tokenizer | None) -> FirstRow:
     """What its row starts from; one that was trained is kept in any case. RecipeError: a row that is not there."""
     rule, rows = recipe.model.mask_row, start.config["vocab_size"]
-    trained = known_ids(tokenizer) if tokenizer else None
+    trained = known_ids(tokenizer)
     if mask_token_id == start.mask_token_id:
         return FirstRow("keep", trained)
     if rule == "keep" and start.path and mask_token_id >= rows:
