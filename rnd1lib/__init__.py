@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rnd1lib.models.denoiser import DiffusionLM
     from rnd1lib.models.export import export
     from rnd1lib.models.loading import load_model
-    from rnd1lib.plugins import hookimpl
+    from rnd1lib.plugins import add_plugins, hookimpl
     from rnd1lib.recipe import load_recipe
     from rnd1lib.sampling.generation import Generation, generate, infill
     from rnd1lib.titan.runner import train
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "DiffusionLM": "rnd1lib.models.denoiser",
     "Generation": "rnd1lib.sampling.generation",
+    "add_plugins": "rnd1lib.plugins",
     "build": "rnd1lib.api",
     "components": "rnd1lib.api",
     "export": "rnd1lib.models.export",
@@ -37,6 +38,7 @@ _HOMES = {
 __all__ = [
     "DiffusionLM",
     "Generation",
+    "add_plugins",
     "build",
     "components",
     "export",

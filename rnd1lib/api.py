@@ -18,6 +18,8 @@ from rnd1lib.plugins import installed
 from rnd1lib.recipe.options import PluginMisfit, make
 from rnd1lib.registry import Registration, Registry, did_you_mean
 
+OF_A_FILE = " One of a file of yours: add_plugins(FILE), or rnd1 --plugin FILE before the command."
+
 
 class OptionInfo(NamedTuple):
     """One option of a component: its type and default as they are written, and its docstring."""
@@ -78,7 +80,9 @@ def build(kind: Kind, name: str, /, **options: Any) -> Any:
     component, misfits = make(registry, _checked(kind), name, options)
     if misfits:
         fault = PluginError if any(isinstance(misfit, PluginMisfit) for misfit in misfits) else ValueError
-        raise fault("\n".join(misfit.message for misfit in misfits))
+        known = registry.names(kind)
+        strange = name not in known and not did_you_mean(name, known)
+        raise fault("\n".join(misfit.message for misfit in misfits) + OF_A_FILE * strange)
     return component
 
 

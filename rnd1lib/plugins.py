@@ -1,6 +1,7 @@
 """The three hooks, and the discovery of the packages that implement them. pluggy delivers; the registry looks up.
 
-A plug-in is a module named by an entry point of the group `rnd1lib`, or a local file that a recipe lists under `plugins:`.
+A plug-in is a module named by an entry point of the group `rnd1lib`, or a local file that a recipe lists under `plugins:` or a
+person names, by `rnd1 --plugin FILE` or `add_plugins`.
 `RND1_PLUGINS=a,b` picks by entry-point name (ours is `rnd1lib`), `RND1_PLUGINS=` means none.
 """
 
@@ -93,9 +94,15 @@ class Plugins:
                 self.broken.append(Broken(owner, f"{type(raised).__name__}: {raised}"))
 
     def with_files(self, files: Iterable[Path]) -> Registry:
-        """A registry with the components of these local files besides, for one recipe alone. PluginError: a file failed."""
+        """A registry with the components of these local files besides, for one recipe alone. PluginError: a file failed.
+
+        A file that is there already, since `add_plugins` named it, is not added again.
+        """
         local = Plugins(self.registry.copy())
+        known = {entry.owner.plugin for entry in self.registry}
         for file in files:
+            if str(file) in known:
+                continue
             local.add(_module_of(file), Owner(str(file), str(file), ""))
         if local.broken:
             raise PluginError("\n".join(map(str, local.broken)))
@@ -106,6 +113,19 @@ class Plugins:
 def installed() -> Plugins:
     """The plug-ins of the entry-point group `rnd1lib`, picked by RND1_PLUGINS, their registry frozen."""
     return load(importlib.metadata.entry_points(group="rnd1lib"), os.environ.get("RND1_PLUGINS"))
+
+
+def add_plugins(*files: str | Path) -> None:
+    """Runs these local plug-in files and offers their components for the rest of this process, as if they were installed.
+
+    So a model that was trained with a component of a file can be loaded, and a sampler of a file used by its name. No file
+    is ever run because a model's folder names it. Rnd1Error: no such file, a name that is taken. PluginError: a file failed.
+    """
+    paths = [Path(file).expanduser().resolve() for file in files]
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing:
+        raise Rnd1Error(f"plug-in file {missing[0]!r}: there is no such file.")
+    installed().registry = installed().with_files(paths)
 
 
 def load(entry_points: Iterable[importlib.metadata.EntryPoint], chosen: str | None = None) -> Plugins:

@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from importlib import metadata
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,7 +25,7 @@ from rnd1lib.cli.tokenize import tokenize
 from rnd1lib.cli.trace import trace
 from rnd1lib.cli.train import train
 from rnd1lib.errors import OtherRankFailed, Rnd1Error
-from rnd1lib.plugins import installed
+from rnd1lib.plugins import add_plugins, installed
 
 PATIENCE = 10.0
 """Seconds that a rank gives rank 0 to say the same; torchrun ends it when rank 0 leaves."""
@@ -57,9 +58,14 @@ def command_line() -> typer.Typer:
 
 
 def options(
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option("--plugin", metavar="FILE", help="A plug-in file of yours, before the command. It is run."),
+    ] = None,
     version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show it.")] = False,
 ) -> None:
     """What stands before a command."""
+    add_plugins(*(plugin or []))
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ import rnd1lib
 from rnd1lib.errors import ModelError, PluginError
 from rnd1lib.kinds import Build, Kind, Model, Noise
 from rnd1lib.models.denoiser import DiffusionLM
+from rnd1lib.models.elsewhere import ANYWHERE, advice, check_offered
 from rnd1lib.models.facts import Facts, read_facts
 from rnd1lib.models.mask_row import FirstRow
 from rnd1lib.models.mask_token import known_ids
@@ -50,7 +51,9 @@ def load_model(
     token = mask_token(mask_token_id, tokenizer)
     config, tokenizer = with_row(token, config, tokenizer)
     facts = said.altered(attention_mask=mask, shift=shift, mask_token_id=token)
-    component = component_for(config)
+    if mask is None:
+        check_offered("attention_mask", facts.attention_mask["use"], path)
+    component = component_for(config, or_else=advice(path))
     network = _empty_network(component, config, facts, device, dtype)
     load_folder(network, origin, component.tensors(config), mask_row=FirstRow(trained=known_ids(tokenizer)))
     if isinstance(origin, RunWeights):
@@ -88,7 +91,7 @@ class MissingNoise:
         """Raises ModelError."""
         raise ModelError(
             f"This model was trained with the noise '{self.entry['use']}' of a plug-in that is not installed here, and this "
-            "sampler asks for it. Install the package, or use a sampler that does not, such as rnd1_entropy."
+            f"sampler asks for it. {ANYWHERE} Or use a sampler that does not, such as rnd1_entropy."
         )
 
     def alpha_prime(self, t: Tensor) -> Tensor:
@@ -96,14 +99,17 @@ class MissingNoise:
         return self.alpha(t)
 
 
-def component_for(config: Mapping[str, Any]) -> Model:
-    """The `model` component that reads a config.json, by its model_type. Raises ModelError that says what is supported."""
+def component_for(config: Mapping[str, Any], *, or_else: str = ANYWHERE) -> Model:
+    """The `model` component that reads a config.json, by its model_type. Raises ModelError that says what is supported.
+
+    or_else: what it says to do.
+    """
     wanted = config.get("model_type")
     components, broken = model_components()
     readers = {model_type: component for component in components for model_type in component.model_types}
     if wanted not in readers:
         supported = ", ".join(sorted(readers)) or "none"
-        sentence = f"config.json: model_type {wanted!r} is not supported. Supported: {supported}."
+        sentence = f"config.json: model_type {wanted!r} is not supported. Supported: {supported}. {or_else}"
         raise ModelError("\n".join([sentence, *(f"What is broken here: {error}" for error in broken)]))
     return readers[wanted]
 
