@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rnd1lib.models.folder import locate, open_folder
+from rnd1lib.errors import ModelError
+from rnd1lib.models.folder import CONFIG, locate, open_folder
 from rnd1lib.models.gguf.source import open_gguf
 from rnd1lib.models.origin import Origin
-from rnd1lib.models.run_folder import is_run_folder
+from rnd1lib.models.run_folder import RunFolder, is_run_folder
 from rnd1lib.models.run_weights import open_run
 
 
@@ -15,5 +16,19 @@ def open_model(path_or_name: str | Path) -> Origin:
     """Opens what `load_model` and a recipe's `model.init` name: its config, tokenizer and weights. Raises ModelError."""
     if is_run_folder(path_or_name):
         return open_run(Path(path_or_name))
+    _refuse_what_is_no_model(path_or_name)
     path = locate(path_or_name)
     return open_gguf(path) if path.is_file() else open_folder(path)
+
+
+def _refuse_what_is_no_model(path_or_name: str | Path) -> None:
+    """Raises ModelError for no name at all, for a part of a run, and for a run that has no model yet."""
+    path = Path(path_or_name)
+    if path == Path() and not (path / CONFIG).is_file():
+        raise ModelError("No model is named: the path is empty, or this folder, which holds none.")
+    for run in map(RunFolder, path.parents[:2]):
+        part = path in (run.model, run.checkpoints) or path.parent == run.checkpoints or path.is_file()
+        if part and path.exists() and is_run_folder(run.path):
+            raise ModelError(f"{path}: is a part of a run. Name the run, {run.path}: its newest checkpoint is read.")
+    if RunFolder(path).recipe.is_file() and not (path / CONFIG).is_file():
+        raise ModelError(f"{path}: is a run that has not begun: it holds a recipe and no model yet.")

@@ -53,7 +53,8 @@ class RunFolder:
             print(f"{path}: has no {MANIFEST}, so it is no checkpoint; passed over.", file=sys.stderr)
         found = {step: path for step, path in order.items() if (path / MANIFEST).is_file()}
         if not found:
-            raise CheckpointError(f"{self.checkpoints}: holds no whole checkpoint.")
+            when = "The run saves one at its end, and every `titan.checkpoint.interval` steps."
+            raise CheckpointError(f"{self.checkpoints}: holds no whole checkpoint. {when}")
         step, path = found.popitem()
         try:
             verify(path)

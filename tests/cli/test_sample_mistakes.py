@@ -9,6 +9,7 @@ from sampling_command import lines, mistake, rnd1
 
 import rnd1lib
 from rnd1lib.cli.request import ARGUMENTS
+from rnd1lib.errors import Rnd1Error
 from rnd1lib.sampling.job import answers
 
 
@@ -162,3 +163,35 @@ def test_what_the_folder_says_of_shift_and_attention_can_be_said_otherwise(with_
 )
 def test_what_makes_no_sense_of_a_model_is_a_sentence(folder, arguments, sentence):
     assert sentence in mistake(rnd1("sample", folder, "--ids", "5", *arguments))
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        ("run", "run/checkpoints: holds no whole checkpoint. The run saves one at its end, and every `titan."),
+        ("run/model", "run/model: is a part of a run. Name the run, run: its newest checkpoint is read."),
+        ("run/checkpoints", "Name the run, run: "),
+        ("run/checkpoints/step-3", "Name the run, run: "),
+        ("run/recipe.yaml", "run/recipe.yaml: is a part of a run. Name the run, run: "),
+        ("bare", "bare: is a run that has not begun: it holds a recipe and no model yet."),
+        ("", "No model is named"),
+        ("bare/recipe.yaml", "is a file; name the folder of the model"),
+        ("x.gguf", "x.gguf: no such file."),
+    ],
+)
+def test_what_is_no_model_of_a_run_says_what_to_name(folder, tmp_path, monkeypatch, model, sentence):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run" / "checkpoints" / "step-3").mkdir(parents=True)
+    (tmp_path / "bare").mkdir()
+    shutil.copytree(folder, tmp_path / "run" / "model", ignore=shutil.ignore_patterns("*.safetensors"))
+    for name in ("run", "bare"):
+        (tmp_path / name / "recipe.yaml").write_text("about: a run\n")
+    error = rnd1("sample", model, "5", "--ids").exception
+    assert isinstance(error, Rnd1Error) and sentence in str(error)
+
+
+def test_a_model_that_was_exported_into_a_run_folder_is_a_model(folder, tmp_path):
+    (tmp_path / "run" / "model").mkdir(parents=True)
+    (tmp_path / "run" / "recipe.yaml").write_text("about: a run\n")
+    shutil.copytree(folder, tmp_path / "run" / "exported")
+    assert lines(rnd1("sample", tmp_path / "run" / "exported", "5", "--ids", "--max-new-tokens", 0)) == ["5"]
