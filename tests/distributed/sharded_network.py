@@ -7,7 +7,9 @@ from types import SimpleNamespace
 import torch
 import torch.distributed as dist
 from rnd1_plugins.attention_masks.bidirectional import Bidirectional
+from rnd1_plugins.models.llada import Llada
 from rnd1_plugins.models.llada_moe import LladaMoe
+from rnd1_plugins.models.llama import Llama
 from rnd1_plugins.models.qwen2 import Qwen2
 from rnd1_plugins.models.qwen3 import Qwen3
 from rnd1_plugins.models.qwen3_moe import Qwen3Moe
@@ -99,12 +101,13 @@ def compare(component, expert_parallel, folder):
             torch.testing.assert_close(parameter.grad.full_tensor(), alones[name].grad, atol=1e-6, rtol=1e-3, msg=name)
 
     load_folder(shared, open_folder(folder), sources, mask_row=FirstRow("mean", trained=MASK))
-    table = open_folder(folder).tensor("model.embed_tokens.weight")
+    (table_name,) = sources[0].tensors
+    table = open_folder(folder).tensor(table_name)
     row = parameters(shared)["tok_embeddings.mask_row"].full_tensor()
     torch.testing.assert_close(row, table[:MASK].mean(0))
     for name, tensor in folder_tensors(shared, sources):
         written = open_folder(folder).tensor(name)
-        if name == "model.embed_tokens.weight":
+        if name == table_name:
             written[MASK] = row
         assert torch.equal(tensor, written), name
     measure(shared)
@@ -144,6 +147,8 @@ if __name__ == "__main__":
     compare(Qwen3(), 1, Path(sys.argv[1]) / "dense")
     compare(Qwen2(), 1, Path(sys.argv[1]) / "biased")
     compare(LladaMoe(), 2, Path(sys.argv[1]) / "unscaled")
+    compare(Llama(), 1, Path(sys.argv[1]) / "plain")
+    compare(Llada(), 1, Path(sys.argv[1]) / "renamed")
     grow(Qwen3Moe(), 2, Path(sys.argv[1]) / "moe")
     grow(Qwen3(), 1, Path(sys.argv[1]) / "dense")
     if dist.get_rank() == 0:
