@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from rnd1lib.errors import ModelError
+from rnd1lib.models.fused import FUSED, Cut, cuts
 from rnd1lib.models.gguf.files import ARCHIVES, gguf_in, is_gguf
 from rnd1lib.models.gguf.header import SUFFIX
 from rnd1lib.models.origin import Box, NamedTensors, folded
@@ -43,23 +44,35 @@ class Folder(NamedTensors):
 
     def tensor(self, name: str, box: Box = ()) -> Tensor:
         """Lent by the file, so that it takes no memory of its own and only the pages that are touched are read."""
-        part: Tensor = self._stored(name)[box]
+        cut = self._cuts.get(name)
+        part: Tensor = self._stored(name)[box] if cut is None else self._stored(cut.stored)[cut.within(box)]
         return part
 
     @cached_property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """Of every tensor, save buffers that are of no use."""
-        return {name: tuple(self._stored(name).get_shape()) for name in self.files if not IGNORED.search(name)}
+        """Of every tensor, fused experts apart; save buffers that are of no use."""
+        fused = {cut.stored for cut in self._cuts.values()}
+        stored = {name: self._shape(name) for name in self.files if name not in fused and not IGNORED.search(name)}
+        return stored | {name: (cut.rows, *self._shape(cut.stored)[2:]) for name, cut in self._cuts.items()}
 
     def problems(self, expected: Mapping[str, tuple[int, ...]]) -> list[str]:
         """A sentence for each, that a dtype is none of weights included."""
-        kinds = {name: self._stored(name).get_dtype() for name in expected if name in self.files}
+        kinds = {name: self._stored(name).get_dtype() for name in self.files}
         others = [
             f"{name}: is {kind}, and weights are {', '.join(DTYPES)}. Use the unquantized folder."
             for name, kind in kinds.items()
-            if kind not in DTYPES
+            if kind not in DTYPES and not IGNORED.search(name)
         ]
         return super().problems(expected) + folded(others, "of such kinds")
+
+    @cached_property
+    def _cuts(self) -> Mapping[str, Cut]:
+        """Where each expert lies that is stored with the others."""
+        found = dict(cut for name in self.files if FUSED.fullmatch(name) for cut in cuts(name, self._shape(name)))
+        return {} if found.keys() & self.files.keys() else found
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self._stored(name).get_shape())
 
     def _stored(self, name: str) -> Any:
         return self._opened(self.files[name]).get_slice(name)
@@ -136,7 +149,8 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def _files(path: Path) -> dict[str, Path]:
     whole = [path / WHOLE] if (path / WHOLE).is_file() else sorted(path.glob("*.safetensors"))
-    shards = _indexed(path) if (path / INDEX).is_file() else whole
+    said = _indexed(path) if (path / INDEX).is_file() else {}
+    shards = sorted(set(said.values())) or whole
     if not shards:
         pickles = sorted(file.name for pattern in PICKLES for file in path.glob(pattern))
         if pickles:
@@ -151,11 +165,16 @@ def _files(path: Path) -> dict[str, Path]:
             if name in files:
                 raise ModelError(f"{path}: {name} is in {files[name].name} and in {shard.name}.")
             files[name] = shard
+    lies = [
+        f"{name}: not in {file.name}, where the index says it is." for name, file in said.items() if files.get(name) != file
+    ]
+    if lies:
+        raise ModelError("\n".join(f"{path / INDEX}: {lie}" for lie in folded(lies, "not where it says")))
     return files
 
 
-def _indexed(path: Path) -> list[Path]:
-    """The files that an index names; a name that leads out of the folder is refused."""
+def _indexed(path: Path) -> dict[str, Path]:
+    """In which file an index says each tensor is; a name that leads out of the folder is refused."""
     weight_map = read_json(path / INDEX).get("weight_map")
     if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
         raise ModelError(f"{path / INDEX}: weight_map maps no tensors to files.")
@@ -164,7 +183,7 @@ def _indexed(path: Path) -> list[Path]:
     problems += [f"{path}: {name} is missing, the index names it." for name in names if not (path / name).is_file()]
     if problems:
         raise ModelError("\n".join(problems))
-    return [path / name for name in names]
+    return {tensor: path / name for tensor, name in weight_map.items()}
 
 
 def _names(shard: Path) -> list[str]:

@@ -53,6 +53,22 @@ def test_everything_that_is_wrong_with_the_tensors_is_said_at_once(copy):
     ]
 
 
+@pytest.mark.parametrize(("dtype", "word"), [(torch.int8, "I8"), (torch.float8_e4m3fn, "F8_E4M3")])
+def test_weights_of_a_kind_that_is_not_read_are_named(dtype, word, copy):
+    expected = shapes_of(copy)
+    rewrite(copy, lambda tensors: tensors.update({"model.norm.weight": tensors["model.norm.weight"].to(dtype)}))
+    (problem,) = open_folder(copy).problems(expected)
+    assert problem == f"model.norm.weight: is {word}, and weights are F64, F32, F16, BF16. Use the unquantized folder."
+
+
+def test_long_lists_are_folded_each_by_itself(copy):
+    rewrite(copy, lambda tensors: tensors.update({f"old.{number}": torch.zeros(1) for number in range(21)}))
+    expected = {name: shape for name, shape in shapes_of(copy).items() if not name.startswith("old.")}
+    problems = open_folder(copy).problems(expected | {f"new.{number}": (1,) for number in range(400)})
+    assert problems[:21] == [*(f"new.{number}: missing." for number in range(20)), "... and 380 more are missing."]
+    assert len(problems) == 42 and problems[21].endswith(": unexpected.") and problems[-1] == "... and 1 more are unexpected."
+
+
 def test_a_tied_folder_may_hold_its_head_and_old_rope_buffers(copy):
     rewrite(copy, lambda tensors: tensors.update({"model.layers.0.self_attn.rotary_emb.inv_freq": torch.zeros(8)}))
     config = json.loads((copy / "config.json").read_text())
@@ -81,6 +97,18 @@ def test_shards_are_read_with_an_index_and_without(copy):
         assert set(folder.files) == set(tensors)
         assert all(torch.equal(folder.tensor(name), tensor) for name, tensor in tensors.items())
         (copy / "model.safetensors.index.json").unlink(missing_ok=True)
+
+
+def test_an_index_that_lies_is_told(copy):
+    _, weight_map = shard(copy)
+    last = "lm_head.weight"
+    moved = "part-0.safetensors" if weight_map[last] == "part-1.safetensors" else "part-1.safetensors"
+    (copy / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map | {last: moved, "x": moved}}))
+    with pytest.raises(ModelError) as told:
+        _ = open_folder(copy).files
+    assert [line.partition("json: ")[2] for line in str(told.value).splitlines()] == [
+        f"{name}: not in {moved}, where the index says it is." for name in (last, "x")
+    ]
 
 
 @pytest.mark.parametrize("name", ["../model/part-0.safetensors", "/etc/passwd", "gone.safetensors"])

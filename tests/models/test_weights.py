@@ -1,7 +1,11 @@
+import re
+import shutil
+
 import pytest
 import torch
 from rnd1_plugins.models.qwen3 import Qwen3
 from rnd1_plugins.models.qwen3_moe import Qwen3Moe
+from safetensors.torch import load_file, save_file
 
 from rnd1lib.errors import ModelError
 from rnd1lib.kinds import Build
@@ -30,6 +34,33 @@ def test_what_goes_in_comes_out_under_the_same_names(shape, written_by_transform
     out = dict(folder_tensors(network, sources))
     assert set(out) == set(folder.files)
     assert all(torch.equal(tensor, folder.tensor(name)) for name, tensor in out.items())
+
+
+@pytest.mark.parametrize("shape", ["mixed", "every_second"])
+def test_experts_that_transformers_left_fused_are_the_same_weights(shape, written_by_transformers, tmp_path):
+    theirs = written_by_transformers[shape][1]
+    theirs.save_pretrained(tmp_path, save_original_format=False)
+    fused, apart = open_folder(tmp_path), open_folder(written_by_transformers[shape][0])
+    assert any(name.endswith("mlp.experts.gate_up_proj") for name in fused.files)
+    assert dict(fused.shapes) == dict(apart.shapes)
+    box = (slice(3, 7), slice(1, 5))
+    for name in [name for name in fused.shapes if ".experts." in name]:
+        assert torch.equal(fused.tensor(name), apart.tensor(name))
+        assert torch.equal(fused.tensor(name, box), apart.tensor(name)[box])
+    network, _, sources = loaded(shape, {shape: (tmp_path, theirs)})
+    assert all(torch.equal(tensor, apart.tensor(name)) for name, tensor in folder_tensors(network, sources))
+
+
+@pytest.mark.parametrize(("dtype", "number"), [(torch.float32, torch.inf), (torch.bfloat16, torch.nan)])
+@pytest.mark.parametrize("name", ["model.layers.2.mlp.experts.4.up_proj.weight", "model.norm.weight"])
+def test_a_weight_that_is_no_number_is_named(name, dtype, number, written_by_transformers, tmp_path):
+    folder = written_by_transformers["mixed"][0]
+    tensors = {key: tensor.to(dtype) for key, tensor in load_file(folder / "model.safetensors").items()}
+    tensors[name].view(-1)[5] = number
+    save_file(tensors, tmp_path / "model.safetensors")
+    shutil.copy(folder / "config.json", tmp_path)
+    with pytest.raises(ModelError, match=rf"the weights {re.escape(name)} are not finite"):
+        loaded("mixed", {"mixed": (tmp_path, None)})
 
 
 @pytest.mark.parametrize("shape", ["tied", "untied"])
