@@ -183,7 +183,8 @@ def _indexed(path: Path) -> dict[str, Path]:
     problems += [f"{path}: {name} is missing, the index names it." for name in names if not (path / name).is_file()]
     if problems:
         raise ModelError("\n".join(problems))
-    return {tensor: path / name for tensor, name in weight_map.items()}
+    files = {name: path / name for name in names}
+    return {tensor: files[name] for tensor, name in weight_map.items()}
 
 
 def _names(shard: Path) -> list[str]:
