@@ -1,38 +1,34 @@
-"""Loads the model folder LARGE in both dtypes and prints peak and network, in bytes of memory that is this process's own.
+"""Loads a mixture of experts in every way, with the benchmark's own functions, and prints what the worst rank measured.
 
-Pages that a file lends can be dropped and are no copy, so they do not count. SMALL is loaded first, for what is made once.
+Its stacked experts are eight times the table, which is the largest tensor of the folder.
 """
 
+import json
 import sys
-import threading
 from pathlib import Path
 
-import rnd1lib
+import torch
 
-SMALL, LARGE = sys.argv[1:]
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+import loading
+
+EXPERTS = {"num_experts": 64, "num_experts_per_tok": 2, "moe_intermediate_size": 512}
+CONFIG = loading.SHAPES["experts"] | EXPERTS | {"hidden_size": 512, "num_hidden_layers": 1, "vocab_size": 4096}
 
 
-def own():
-    status = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in status if line.startswith("RssAnon")) << 10
-
-
-def show_peak(dtype):
-    seen, done = [own()], threading.Event()
-
-    def watch():
-        while not done.wait(0.0005):
-            seen.append(own())
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    model = rnd1lib.load_model(LARGE, dtype=dtype)
-    done.set()
-    thread.join()
-    print(max([*seen, own()]) - seen[0], sum(each.nbytes for each in model.network.parameters()), flush=True)
+def ways(folder):
+    small = loading.write_folder(folder / "small", CONFIG | loading.SMALL)
+    large, run = loading.write_folder(folder / "large", CONFIG), loading.write_run(folder / "run", CONFIG)
+    largest = max(shape.numel() for _, shape in loading.tensors(CONFIG))
+    stored = max(each.numel() for each in loading.empty(CONFIG).parameters())
+    yield loading.row("folder", "bfloat16", largest * 2, 1, loading.whole("bfloat16"), small, large)
+    yield loading.row("folder", "float32", largest * 4, 1, loading.whole("float32"), small, large)
+    yield loading.row("folder", "FSDP", largest * 4, 2, lambda path: loading.load_sharded(path, 1), small, large)
+    yield loading.row("folder", "EP", largest * 4, 2, lambda path: loading.load_sharded(path, 2), small, large)
+    yield loading.row("run", "FSDP", stored * 2, 2, lambda path: loading.load_sharded(path, 1), small, run)
 
 
 if __name__ == "__main__":
-    rnd1lib.load_model(SMALL)
-    for dtype in ("bfloat16", "float32"):
-        show_peak(dtype)
+    torch.set_num_threads(1)
+    for each in ways(Path(sys.argv[1])):
+        print(json.dumps(each), flush=True)
