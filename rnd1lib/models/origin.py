@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from rnd1lib.errors import ModelError, Rnd1Error
@@ -46,12 +45,6 @@ class Origin(ABC):
     @abstractmethod
     def fill(self, out: Tensor, source: TensorSource, box: Box) -> None:
         """Copies `box` of a parameter into `out`, on any device and in its dtype, reading little more than that."""
-
-    def whole(self, source: TensorSource, shape: Sequence[int]) -> Tensor:
-        """A parameter of that shape, on the CPU, float32."""
-        out = torch.empty(*shape)
-        self.fill(out, source, tuple(slice(0, size) for size in shape))
-        return out
 
     def not_finite(self, parameter: str, tensor: str) -> Rnd1Error:
         """What is raised for weights that are no numbers, under their name in the network and in a folder."""
