@@ -1,7 +1,5 @@
 """The recipes that no test machine can run: their networks on the meta device, their groups, their arithmetic."""
 
-from functools import partial
-
 import pytest
 import torch
 from rnd1_plugins.models.llada import Llada
@@ -12,9 +10,7 @@ from rnd1_plugins.models.qwen3_moe import Qwen3Moe
 import rnd1lib
 from rnd1lib.kinds import Build
 from rnd1lib.models.tensor_names import MASK_ROW
-from rnd1lib.recipe import arithmetic
 from rnd1lib.titan.optimizer.groups import claim
-from rnd1lib.titan.optimizer.schedule import factor
 from rnd1lib.titan.preparation import plan
 
 LARGE = {
@@ -50,19 +46,6 @@ def test_a_large_recipe_is_a_whole_run_on_meta(name):
     made = plan.plan_run(recipe, ranks)
     assert made.batching.global_rows * recipe.train.sequence_length == recipe.train.batch_tokens
     assert made.batching.global_rows == ranks * made.batching.micro_batch_rows * made.batching.accumulation
-
-
-def test_lladas_rates_and_tokens_are_the_papers():
-    """Four stages over 2.3T tokens, the last from 1e-4 to 1e-5; SFT at 2.5e-5, and at a tenth of it at the end."""
-    recipe = rnd1lib.load_recipe("llada/pretrain")
-    train, steps = recipe.train, arithmetic.steps(recipe.train)
-    assert train.batch_tokens / train.sequence_length == 1280 and steps * train.batch_tokens == pytest.approx(2.3e12, rel=1e-5)
-    schedule = partial(factor, warmup=train.warmup, stages=arithmetic.stages(train, steps))
-    at = {share: 4e-4 * schedule(round(share * 1e12 / train.batch_tokens)) for share in (0.6, 1.18, 1.22, 1.98, 2.15, 2.2999)}
-    assert list(at.values()) == pytest.approx([4e-4, 4e-4, 1e-4, 1e-4, 5.5e-5, 1e-5], rel=1e-2)
-    tuning = rnd1lib.load_recipe("llada/sft").train
-    assert (tuning.batch_tokens / tuning.sequence_length, tuning.epochs, tuning.warmup, tuning.tokens) == (256, 3, 50, None)
-    assert [(stage.length, stage.factor) for stage in tuning.stages.values()] == [(None, 1.0), ("10%", 0.1)]
 
 
 @pytest.mark.parametrize(
