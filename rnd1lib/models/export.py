@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import asdict
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import save_file
-from torch import Tensor
 
 import rnd1lib
 from rnd1lib.errors import ModelError, Rnd1Error
 from rnd1lib.kinds import Kind, Model
+from rnd1lib.models.card import Described, licence_of, write_card
+from rnd1lib.models.comparison import Comparison, compare, named_tensors
 from rnd1lib.models.denoiser import DiffusionLM
+from rnd1lib.models.elsewhere import advice, check_offered
 from rnd1lib.models.facts import Facts
-from rnd1lib.models.folder import CONFIG, INDEX, WHOLE
-from rnd1lib.models.loading import MissingNoise, component_for, load_model, model_components
-from rnd1lib.models.weights import folder_tensors
+from rnd1lib.models.folder import CONFIG
+from rnd1lib.models.loading import MissingNoise, component_for, facts_of, model_components
+from rnd1lib.models.manifest import facts_of as facts_of_file
+from rnd1lib.models.new_folder import new_folder, refuse_existing
+from rnd1lib.models.opening import open_model
+from rnd1lib.models.origin import Origin
+from rnd1lib.models.overrides import checked_dtype
+from rnd1lib.models.run_record import read_run
+from rnd1lib.models.run_weights import RunWeights
+from rnd1lib.models.shipped_code import shipped_code
+from rnd1lib.models.streaming import NetworkWeights, stream_model
+from rnd1lib.models.tensor_files import shard_bytes, write_tensors
+from rnd1lib.models.weights import parameters
 
-SHARD_BYTES = 5 << 30
-COMPARED = (2, 32)  # rows and tokens
-TOLERANCE = 1e-4
+GENERATION, CHECKSUMS = "generation_config.json", "SHA256SUMS"
+SHARD_SIZE = "5GB"
 
 
 class UnknownLayout(ModelError, ValueError):
@@ -33,45 +42,85 @@ class UnknownLayout(ModelError, ValueError):
 
 
 class Exported(NamedTuple):
-    """A written folder, how many logits of it were compared with the model's, and how far apart the two furthest are."""
+    """A written folder, the dtype of its tensors, and what comparing it with the model found."""
 
     path: Path
-    compared: int
-    largest_difference: float
+    dtype: str
+    comparison: Comparison
 
 
-def export(model_or_run: DiffusionLM | str | Path, path: str | Path, *, layout: str) -> Path:
+class Source(NamedTuple):
+    """Where tensors come from, and a model of them, whose network may hold a layer at a time."""
+
+    origin: Origin
+    model: DiffusionLM
+
+
+def export(
+    model_or_run: DiffusionLM | str | Path,
+    path: str | Path,
+    *,
+    layout: str,
+    dtype: str | torch.dtype | None = None,
+    shard_size: str | int = SHARD_SIZE,
+) -> Path:
     """Writes a model, or a run's newest checkpoint, as a folder of that layout; returns the folder.
 
-    The folder appears whole, under its own name, only after it was read back and gave the model's logits. Raises ValueError
-    for an unknown layout, ModelError for one that does not fit the model, a folder that exists, or logits that differ.
+    dtype: of the written tensors, float32 or bfloat16; by default the one in which nothing is rounded. shard_size: the most
+    bytes of tensors in a file, such as "5GB", unless a single tensor has more.
+    The folder appears whole, under its own name, only after it was read back and every tensor and the logits were found to
+    be the model's; of a run or a folder never more than a parameter is in memory. Raises ValueError for an unknown layout,
+    dtype or size, ModelError for a layout that does not fit the model, a folder that exists, or what was read back wrong.
     """
-    return export_and_compare(model_or_run, path, layout=layout).path
+    return export_and_compare(model_or_run, path, layout=layout, dtype=dtype, shard_size=shard_size).path
 
 
-def export_and_compare(model_or_run: DiffusionLM | str | Path, path: str | Path, *, layout: str) -> Exported:
+def export_and_compare(
+    model_or_run: DiffusionLM | str | Path,
+    path: str | Path,
+    *,
+    layout: str,
+    dtype: str | torch.dtype | None = None,
+    shard_size: str | int = SHARD_SIZE,
+) -> Exported:
     """`export`, with what the comparison found."""
     _check_layout(layout)
-    path = Path(path)
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise ModelError(f"{path}: exists already; name a folder that does not.")
-    model = model_or_run if isinstance(model_or_run, DiffusionLM) else load_model(model_or_run)
-    component = component_for(model.config)
+    asked, most, path = dtype and checked_dtype(dtype), shard_bytes(shard_size), Path(path)
+    refuse_existing(path)
+    source = open_source(model_or_run)
+    component = component_for(source.model.config)
     if layout not in component.layouts:
         fitting = ", ".join(component.layouts)
-        raise ModelError(f"layout: {layout!r} does not fit a {model.config.get('model_type')} model. Fitting: {fitting}.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
-        _write(model, component, unfinished, layout)
-        difference = _largest_difference(model, unfinished)
-        if not difference <= TOLERANCE:
-            raise ModelError(f"{path}: not written, since what was read back gives logits {difference:.1e} from the model's.")
-        unfinished.chmod(0o755)
-        unfinished.rename(path)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return Exported(path, COMPARED[0] * COMPARED[1] * model.vocab_size, difference)
+        raise ModelError(
+            f"layout: {layout!r} does not fit a {source.model.config.get('model_type')} model. Fitting: {fitting}."
+        )
+    written = getattr(torch, asked) if asked else source.origin.dtype
+    sources = component.tensors(source.model.config)
+    ours = parameters(source.model.network)
+    shapes = {name: ours[each.parameter].shape[each.stacked :] for each in sources for name in each.tensors}
+    with new_folder(path, needs=sum(map(prod, shapes.values())) * written.itemsize) as folder:
+        tensors = named_tensors(source.origin, source.model, sources)
+        write_tensors(folder, shapes, tensors, dtype=written, most=most)
+        config = _describe(source.model, component, folder, layout, written)
+        found = compare(source.origin, source.model, sources, folder, written)
+        write_card(folder, _described(path.resolve().name, source, config))
+        _write_checksums(folder)
+    return Exported(path, str(written).removeprefix("torch."), found)
+
+
+def open_source(model_or_run: DiffusionLM | str | Path) -> Source:
+    """A model's own weights, or those of a path as a model that holds a layer at a time. Raises what `load_model` raises."""
+    if isinstance(model_or_run, DiffusionLM):
+        model = model_or_run
+        return Source(NetworkWeights(Path(model.name), model.config, model.network), model)
+    origin = open_model(model_or_run)
+    tokenizer = origin.tokenizer
+    facts = facts_of(origin, tokenizer)
+    check_offered("attention_mask", facts.attention_mask["use"], model_or_run)
+    component_for(origin.config, or_else=advice(model_or_run))
+    model = stream_model(origin, facts, tokenizer)
+    model.name = Path(model_or_run).resolve().name if Path(model_or_run).exists() else str(model_or_run)
+    return Source(origin, model)
 
 
 def _check_layout(layout: str) -> None:
@@ -80,20 +129,38 @@ def _check_layout(layout: str) -> None:
         raise UnknownLayout(f"layout: {layout!r} is unknown. Layouts: {', '.join(sorted(known))}.")
 
 
-def _write(model: DiffusionLM, component: Model, folder: Path, layout: str) -> None:
+def _describe(model: DiffusionLM, component: Model, folder: Path, layout: str, dtype: torch.dtype) -> dict[str, Any]:
+    """Writes all that a folder has beside its tensors and its card; returns its config.json."""
     ids = {f"{name}_token_id": getattr(model, f"{name}_token_id") for name in ("bos", "eos", "pad")}
     facts = _facts(model)
     bidirectional = model.attention_mask.pattern(model.step) != "causal"
     config = component.folder_config(
         {**model.config, **ids}, layout=layout, bidirectional=bidirectional, mask_token_id=facts.mask_token_id
     )
-    config["dtype"] = str(next(model.network.parameters()).dtype).removeprefix("torch.")
-    _write_json(folder / CONFIG, config)
-    _write_json(folder / "generation_config.json", {key: value for key, value in ids.items() if value is not None})
+    config["dtype"] = str(dtype).removeprefix("torch.")
     facts.write(folder)
     if model.tokenizer is not None:
-        model.tokenizer.save(folder)
-    _write_tensors(folder, folder_tensors(model.network, component.tensors(model.config)))
+        named = model.tokenizer if facts.mask_token_id is None else model.tokenizer.with_mask_token(facts.mask_token_id)
+        named.save(folder)
+    _write_json(folder / GENERATION, _generation(config))
+    for code in shipped_code(config):
+        (folder / code.name).write_bytes(code.read_bytes())
+    _write_json(folder / CONFIG, config)
+    return config
+
+
+def _described(title: str, source: Source, config: Mapping[str, Any]) -> Described:
+    origin, step = source.origin, source.model.step
+    run = read_run(origin.path, step) if isinstance(origin, RunWeights) else None
+    return Described(title, source.model, config, licence_of(origin.folder), run)
+
+
+def _generation(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What transformers and RND1 look up here; the latter two only where the layout has a word for them."""
+    keys = ["bos_token_id", "eos_token_id", "pad_token_id"]
+    if "num_diffusion_steps" in config:
+        keys += ["mask_token_id", "num_diffusion_steps", "use_cache"]
+    return {key: config[key] for key in keys if config.get(key) is not None}
 
 
 def _facts(model: DiffusionLM) -> Facts:
@@ -121,45 +188,11 @@ def _entry(kind: Kind, component: Any) -> dict[str, Any]:
     raise ModelError(f"{type(component).__name__} is no installed {kind}, so that no folder can name it.")
 
 
-def _write_tensors(folder: Path, tensors: Iterable[tuple[str, Tensor]]) -> None:
-    """One file, or numbered shards with an index; no more than a shard is held in memory."""
-    shards: list[list[str]] = []
-    held: dict[str, Tensor] = {}
-    total = 0
-
-    def flush() -> None:
-        save_file(held, folder / f"shard-{len(shards)}", metadata={"format": "pt"})
-        shards.append(list(held))
-        held.clear()
-
-    for name, tensor in tensors:
-        if not tensor.isfinite().all():
-            raise ModelError(f"{name}: holds numbers that are not finite, so that nothing is exported.")
-        if held and sum(each.nbytes for each in held.values()) + tensor.nbytes > SHARD_BYTES:
-            flush()
-        held[name] = tensor.contiguous().clone()  # its own storage: safetensors refuses views into a stack
-        total += tensor.nbytes
-    flush()
-    if len(shards) == 1:
-        (folder / "shard-0").rename(folder / WHOLE)
-        return
-    names = [f"model-{number:05d}-of-{len(shards):05d}.safetensors" for number in range(1, len(shards) + 1)]
-    for number, name in enumerate(names):
-        (folder / f"shard-{number}").rename(folder / name)
-    where = {tensor: name for name, shard in zip(names, shards, strict=True) for tensor in shard}
-    _write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": where})
+def _write_checksums(folder: Path) -> None:
+    """As `sha256sum --check` reads them; of every other file."""
+    sums = [f"{facts_of_file(file).sha256}  {file.name}\n" for file in sorted(folder.iterdir())]
+    (folder / CHECKSUMS).write_text("".join(sums), encoding="utf-8")
 
 
 def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-
-
-def _largest_difference(model: DiffusionLM, folder: Path) -> float:
-    """Between the model's logits and those of the folder, on fixed random ids; the mask token's own, never used, aside."""
-    dtype = next(model.network.parameters()).dtype
-    ids_BL = torch.randint(model.vocab_size, COMPARED, generator=torch.Generator().manual_seed(0))
-    written = load_model(folder, device=model.device, dtype=dtype)
-    difference_BLV = (model.logits(ids_BL).float() - written.logits(ids_BL).float()).abs()
-    if model.has_mask_token:  # a tied head that is still in training has its table's old row there
-        difference_BLV[..., model.mask_token_id] = 0
-    return float(difference_BLV.max())

@@ -12,6 +12,7 @@ from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -47,6 +48,12 @@ class Folder(NamedTensors):
         cut = self._cuts.get(name)
         part: Tensor = self._stored(name)[box] if cut is None else self._stored(cut.stored)[cut.within(box)]
         return part
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """bfloat16 if all weights are, else float32."""
+        narrow = all(self._stored(name).get_dtype() == "BF16" for name in self.shapes)
+        return torch.bfloat16 if narrow else torch.float32
 
     @cached_property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:

@@ -22,6 +22,7 @@ from rnd1lib.models.facts import Facts, read_facts
 from rnd1lib.models.mask_row import FirstRow
 from rnd1lib.models.mask_token import known_ids
 from rnd1lib.models.opening import open_model
+from rnd1lib.models.origin import Origin
 from rnd1lib.models.overrides import checked_device, checked_dtype, checked_shift, mask_entry, mask_token, with_row
 from rnd1lib.models.run_weights import RunWeights
 from rnd1lib.models.tokenizer import Tokenizer
@@ -47,7 +48,7 @@ def load_model(
     dtype, device, shift, mask = checked_dtype(dtype), checked_device(device), checked_shift(shift), mask_entry(attention_mask)
     origin = open_model(path)
     config, tokenizer = origin.config, origin.tokenizer
-    said = read_facts(origin.folder, config, tokenizer.mask_token_id if tokenizer else None)
+    said = facts_of(origin, tokenizer)
     token = mask_token(mask_token_id, tokenizer)
     config, tokenizer = with_row(token, config, tokenizer)
     facts = said.altered(attention_mask=mask, shift=shift, mask_token_id=token)
@@ -56,11 +57,15 @@ def load_model(
     component = component_for(config, or_else=advice(path))
     network = _empty_network(component, config, facts, device, dtype)
     load_folder(network, origin, component.tensors(config), mask_row=FirstRow(trained=known_ids(tokenizer)))
-    if isinstance(origin, RunWeights):
-        facts = replace(facts, step=origin.step)
     model = denoiser(network, config, facts, tokenizer)
     model.name = Path(path).resolve().name if Path(path).exists() else str(path)
     return model
+
+
+def facts_of(origin: Origin, tokenizer: Tokenizer | None) -> Facts:
+    """What the place that a model's weights come from says of it, its tokenizer included. Raises ModelError."""
+    facts = read_facts(origin.folder, origin.config, tokenizer.mask_token_id if tokenizer else None)
+    return replace(facts, step=origin.step) if isinstance(origin, RunWeights) else facts
 
 
 def denoiser(network: nn.Module, config: Mapping[str, Any], facts: Facts, tokenizer: Tokenizer | None) -> DiffusionLM:
@@ -126,9 +131,8 @@ def model_components() -> tuple[list[Model], list[PluginError]]:
     return whole, broken
 
 
-def _empty_network(
-    component: Model, config: Mapping[str, Any], facts: Facts, device: str | torch.device, dtype: str
-) -> nn.Module:
+def meta_network(component: Model, config: Mapping[str, Any], facts: Facts, dtype: str) -> Any:
+    """The network that a config describes, without memory: no weights, no buffers."""
     build = Build(
         mask_token_id=facts.mask_token_id,
         sequence_length=config.get("max_position_embeddings", Build().sequence_length),
@@ -136,7 +140,13 @@ def _empty_network(
     )
     with torch.device("meta"):
         network: Any = component.spec(config, build).model.build()
-    network.to(getattr(torch, dtype)).to_empty(device=device)
+    return network.to(getattr(torch, dtype))
+
+
+def _empty_network(
+    component: Model, config: Mapping[str, Any], facts: Facts, device: str | torch.device, dtype: str
+) -> nn.Module:
+    network = meta_network(component, config, facts, dtype).to_empty(device=device)
     network.prepare()
     frozen: nn.Module = network.eval().requires_grad_(False)
     return frozen

@@ -38,6 +38,11 @@ class Origin(ABC):
         """Its own, if it has one. Raises ModelError."""
         return load_tokenizer(self.folder)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The narrowest in which none of its weights is rounded."""
+        return torch.float32
+
     @abstractmethod
     def check(self, shapes: Mapping[str, tuple[int, ...]], sources: Iterable[TensorSource]) -> None:
         """Raises ModelError (CheckpointError for a run) unless it has what parameters of these shapes are made of."""

@@ -1,15 +1,15 @@
 import json
+from hashlib import sha256
 
 import pytest
 import torch
-from rnd1_plugins.models.qwen3 import Qwen3
 from safetensors.torch import load_file
 
 from rnd1lib import export, load_model
 from rnd1lib.errors import ModelError
-from rnd1lib.models.export import SHARD_BYTES, export_and_compare
+from rnd1lib.models.export import export_and_compare, write_tensors
+from rnd1lib.models.layouts import transformers_config
 from rnd1lib.models.tokenizer import train_tokenizer
-from rnd1lib.models.weights import folder_tensors
 
 MASK = 315
 LAYOUTS = {"tied": "qwen3", "untied": "qwen3", "mixed": "qwen3_moe", "every_second": "qwen3_moe"}
@@ -31,8 +31,9 @@ def test_transformers_gives_the_models_logits(shape, layout, written_by_transfor
     model = trained(written_by_transformers[shape][0])
     done = export_and_compare(model, tmp_path / "out", layout=layout)
     assert done.path == tmp_path / "out"
-    assert done.compared == 2 * 32 * 320
-    assert done.largest_difference <= 1e-5
+    assert done.comparison.logits == 2 * 32 * 320
+    assert done.comparison.difference <= 1e-5
+    assert done.comparison.rounding == 0
     theirs, info = AutoModelForCausalLM.from_pretrained(done.path, dtype=torch.float32, output_loading_info=True)
     assert not any(info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys"))
     ids = torch.randint(0, 320, (2, 20), generator=torch.Generator().manual_seed(0))
@@ -57,15 +58,52 @@ def test_what_was_exported_is_read_back_with_everything_it_is(written_by_transfo
     assert back.tokenizer.decode(back.tokenizer.encode("some words")) == "some words"
 
 
-def test_a_folder_of_many_files_reads_back(written_by_transformers, tmp_path, monkeypatch):
-    monkeypatch.setattr("rnd1lib.models.export.SHARD_BYTES", 60_000)
-    assert SHARD_BYTES > 60_000
-    out = export(trained(written_by_transformers["mixed"][0]), tmp_path / "out", layout="qwen3_moe")
+def test_a_folder_of_many_files_reads_back(written_by_transformers, tmp_path):
+    out = export(trained(written_by_transformers["mixed"][0]), tmp_path / "out", layout="qwen3_moe", shard_size=60_000)
     index = json.loads((out / "model.safetensors.index.json").read_text())
     files = {file.name: load_file(file) for file in out.glob("*.safetensors")}
     assert len(files) > 2
     assert index["weight_map"] == {name: file for file, tensors in files.items() for name in tensors}
     assert index["metadata"]["total_size"] == sum(t.nbytes for tensors in files.values() for t in tensors.values())
+    assert all(len(tensors) == 1 or sum(t.nbytes for t in tensors.values()) <= 60_000 for tensors in files.values())
+
+
+def test_the_checksums_are_those_of_every_other_file(written_by_transformers, tmp_path):
+    out = export(trained(written_by_transformers["tied"][0]), tmp_path / "out", layout="qwen3")
+    sums = dict(reversed(line.split("  ")) for line in (out / "SHA256SUMS").read_text().splitlines())
+    others = {file for file in out.iterdir() if file.name != "SHA256SUMS"}
+    assert sums == {file.name: sha256(file.read_bytes()).hexdigest() for file in others}
+    assert {"config.json", "README.md", "model.safetensors"} <= set(sums)
+
+
+def test_a_narrower_dtype_is_compared_as_rounded_and_what_rounding_did_is_told(written_by_transformers, tmp_path):
+    model = trained(written_by_transformers["untied"][0])
+    done = export_and_compare(model, tmp_path / "out", layout="qwen3", dtype="bfloat16")
+    assert done.dtype == "bfloat16"
+    assert done.comparison.difference <= 1e-5
+    assert 1e-3 < done.comparison.rounding < 1
+    written = load_file(done.path / "model.safetensors")
+    norm = model.network.get_parameter("norm.weight")
+    assert torch.equal(written["model.norm.weight"], norm.bfloat16())
+
+
+def test_a_folder_stays_in_its_own_dtype_and_can_be_written_wider(written_by_transformers, tmp_path):
+    narrow = export(written_by_transformers["mixed"][0], tmp_path / "narrow", layout="qwen3_moe", dtype="bfloat16")
+    same = export(narrow, tmp_path / "same", layout="qwen3_moe")
+    wide = export(narrow, tmp_path / "wide", layout="qwen3_moe", dtype=torch.float32)
+    kept, widened = load_file(same / "model.safetensors"), load_file(wide / "model.safetensors")
+    assert {tensor.dtype for tensor in kept.values()} == {torch.bfloat16}
+    assert {tensor.dtype for tensor in widened.values()} == {torch.float32}
+    assert all(torch.equal(kept[name].float(), tensor) for name, tensor in widened.items())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"), [({"dtype": "float8"}, "dtype: 'float8' is none of"), ({"shard_size": "5"}, "is no size")]
+)
+def test_what_is_no_dtype_and_no_size_is_refused_before_anything_is_written(wrong, sentence, written_by_transformers, tmp_path):
+    with pytest.raises(ValueError, match=sentence):
+        export(written_by_transformers["tied"][0], tmp_path / "deep" / "out", layout="qwen3", **wrong)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_bfloat16_stays_bfloat16(written_by_transformers, tmp_path):
@@ -99,13 +137,24 @@ def test_weights_that_are_not_finite_leave_nothing_behind(written_by_transformer
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_reads_back_otherwise_leaves_nothing_behind(written_by_transformers, tmp_path, monkeypatch):
+def test_a_tensor_that_reads_back_otherwise_leaves_nothing_behind(written_by_transformers, tmp_path, monkeypatch):
     model = trained(written_by_transformers["tied"][0])
-    spoilt = [
-        (name, tensor * (1.01 if name == "model.norm.weight" else 1))
-        for name, tensor in folder_tensors(model.network, Qwen3().tensors(model.config))
-    ]
-    monkeypatch.setattr("rnd1lib.models.export.folder_tensors", lambda *_: iter(spoilt))
-    with pytest.raises(ModelError, match=r"not written, since what was read back gives logits \d.* from the model's"):
+
+    def spoilt(folder, shapes, tensors, **options):
+        changed = ((name, tensor * (1.01 if name == "model.norm.weight" else 1)) for name, tensor in tensors)
+        write_tensors(folder, shapes, changed, **options)
+
+    monkeypatch.setattr("rnd1lib.models.export.write_tensors", spoilt)
+    with pytest.raises(ModelError, match=r"model\.norm\.weight: what was read back is not what was written"):
         export(model, tmp_path / "out", layout="qwen3")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_config_that_gives_other_logits_leaves_nothing_behind(written_by_transformers, tmp_path, monkeypatch):
+    def spoilt(*arguments, **options):
+        return transformers_config(*arguments, **options) | {"rms_norm_eps": 0.1}
+
+    monkeypatch.setattr("rnd1_plugins.models.qwen3.transformers_config", spoilt)
+    with pytest.raises(ModelError, match=r"what was read back gives logits \d.* from the model's"):
+        export(trained(written_by_transformers["tied"][0]), tmp_path / "out", layout="qwen3")
     assert list(tmp_path.iterdir()) == []

@@ -176,7 +176,7 @@ def test_an_exported_folder_has_their_names_and_bits_and_reads_back(family, tmp_
     component, folder, _ = family
     layout = component.layouts[0]
     done = export_and_compare(load_model(folder), tmp_path / "out", layout=layout)
-    assert done.largest_difference == 0
+    assert done.comparison.difference == 0
     mine, original = (load_file(path / "model.safetensors") for path in (done.path, folder))
     assert mine.keys() == original.keys()
     assert all(torch.equal(mine[name], original[name]) for name in mine)

@@ -93,7 +93,7 @@ def test_an_exported_folder_opens_in_transformers_with_the_models_logits(shape, 
     name = shape.partition(",")[0]
     model = load_model(written[shape][0], attention_mask="bidirectional", mask_token_id=MASK)
     done = export_and_compare(model, tmp_path / "out", layout=name)
-    assert done.largest_difference <= 1e-5
+    assert done.comparison.difference <= 1e-5
     theirs, info = AutoModelForCausalLM.from_pretrained(done.path, dtype=torch.float32, output_loading_info=True)
     assert not any(info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys"))
     with torch.no_grad():
