@@ -13,7 +13,7 @@ from rnd1lib.models.card_of_use import use
 from rnd1lib.models.denoiser import DiffusionLM
 from rnd1lib.models.markdown import table, text
 from rnd1lib.models.run_record import RunRecord, hub_name, section
-from rnd1lib.models.weights import MASK_ROW
+from rnd1lib.models.tensor_names import MASK_ROW
 
 CARD = "README.md"
 SIZES = ("num_hidden_layers", "hidden_size", "vocab_size")

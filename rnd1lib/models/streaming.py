@@ -18,8 +18,9 @@ from rnd1lib.models.denoiser import DiffusionLM
 from rnd1lib.models.facts import Facts
 from rnd1lib.models.loading import component_for, denoiser, meta_network
 from rnd1lib.models.origin import Box, Origin
+from rnd1lib.models.tensor_names import HEAD, MASK_ROW, TABLE
 from rnd1lib.models.tokenizer import Tokenizer
-from rnd1lib.models.weights import HEAD, MASK_ROW, TABLE, check_folder, folder_tensors, parameters
+from rnd1lib.models.weights import check_folder, folder_tensors, parameters
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from transformers import AutoModelForCausalLM  # noqa: E402
 from transformers.utils import logging  # noqa: E402
 
 import rnd1lib  # noqa: E402
-from rnd1lib.models import export  # noqa: E402
+from rnd1lib.models.export import SHARD_SIZE  # noqa: E402
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-SHARD_BYTES = {"one file": export.SHARD_BYTES, "shards": 60_000}
+SHARD_SIZES = {"one file": SHARD_SIZE, "shards": 60_000}
 OTHERS = {"rnd1": ["qwen3_moe"], "qwen3_moe": ["rnd1"]}
 TRANSFORMERS = {"qwen3", "qwen3_moe", "llama", "qwen2"}
 
@@ -39,7 +39,7 @@ def there_and_back(name: str, dtype: str, files: str, folder: Path) -> dict[str,
     model = _load(read, dtype)
     found: dict[str, bool] = {}
     for layout in layouts(name):
-        out = rnd1lib.export(model, folder / layout, layout=layout)
+        out = rnd1lib.export(model, folder / layout, layout=layout, shard_size=SHARD_SIZES[files])
         assert (len(list(out.glob("*.safetensors"))) > 1) is (files == "shards")
         found[layout] = _same(out, read) and _same_logits(rnd1lib.load_model(out, dtype=dtype), model)
         if layout in TRANSFORMERS:
@@ -81,7 +81,7 @@ def main() -> None:
     for name in ARCHITECTURES:
         cells = []
         for dtype in DTYPES:
-            for files, export.SHARD_BYTES in SHARD_BYTES.items():
+            for files in SHARD_SIZES:
                 with tempfile.TemporaryDirectory() as folder:
                     found = there_and_back(name, dtype, files, Path(folder))
                 unequal = [layout for layout, equal in found.items() if not equal]
