@@ -64,6 +64,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._registrations: dict[tuple[Kind, str], Registration] = {}
+        self._sound: dict[tuple[Kind, str], type] = {}
         self._frozen = False
 
     def add(self, new: Registration) -> None:
@@ -106,6 +107,8 @@ class Registry:
 
     def load(self, kind: Kind, name: str) -> type:
         """The component's class, imported and held against its contract. PluginError: what is wrong, and whose it is."""
+        if (kind, name) in self._sound:
+            return self._sound[kind, name]
         entry = self.find(kind, name)
         who = f"{kind} {name!r} of {entry.owner}"
         if entry.error:
@@ -114,8 +117,7 @@ class Registry:
         complaint = complaint_about(cls, kind)
         if complaint:
             raise PluginError(f"{who}: {complaint}")
-        found: type = cls
-        return found
+        return self._sound.setdefault((kind, name), cls)
 
 
 def _imported(target: type | str, who: str) -> Any:

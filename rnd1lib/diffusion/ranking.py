@@ -13,11 +13,9 @@ def ranks(score_N: Tensor, sequence_N: Tensor) -> Tensor:
     best few of each.
     """
     order_N = score_N.argsort(descending=True, stable=True)
-    order_N = order_N[sequence_N[order_N].argsort(stable=True)]
-    sizes_B = sequence_N.bincount()
-    starts_B = sizes_B.cumsum(0) - sizes_B
-    places_N = torch.arange(len(order_N), device=order_N.device)
-    return torch.empty_like(order_N).index_put_((order_N,), places_N - starts_B[sequence_N[order_N]])
+    sorted_N, by_sequence_N = sequence_N[order_N].sort(stable=True)
+    places_N = torch.arange(len(order_N), device=order_N.device) - torch.searchsorted(sorted_N, sorted_N)
+    return torch.empty_like(order_N).scatter_(0, order_N[by_sequence_N], places_N)
 
 
 def counts(sequence_N: Tensor, sequences: int) -> Tensor:

@@ -171,6 +171,8 @@ class DiffusionLM:
 
 def reshard(network: nn.Module) -> None:
     """After a forward pass without a backward one: FSDP keeps the head whole for it; a save would find compute dtypes."""
+    if not isinstance(network, FSDPModule):  # torchtitan shards the whole wherever it shards a part
+        return
     for module in network.modules():
         if isinstance(module, FSDPModule):
             module.reshard()

@@ -14,6 +14,8 @@ from omegaconf.errors import OmegaConfBaseException
 from rnd1lib.registry import did_you_mean
 
 Key = tuple[str | int, ...]
+PLAIN = (bool, int, float, type(None))
+"""Types whose values are what they are: a text may be a reference, and a list is taken apart."""
 
 
 class Misfit(NamedTuple):
@@ -136,7 +138,7 @@ def _below(name: str, fault: Misfit) -> Misfit:
 
 def _typed(schema: DictConfig, name: str, value: Any, hint: Any) -> Any:
     """The value in the type of that field; OmegaConf's own errors if it does not fit."""
-    if hint is Any:
+    if hint is Any or (type(value) in PLAIN and type(value) in _members(hint)):
         return value
     typed = OmegaConf.select(OmegaConf.merge(OmegaConf.masked_copy(schema, name), {name: _widened(value, hint)}), name)
     return OmegaConf.to_object(typed) if OmegaConf.is_config(typed) else typed

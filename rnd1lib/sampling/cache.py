@@ -96,7 +96,7 @@ class Cached:
         self._block_B = torch.full_like(canvas.block_B, NEVER)
         self._cache: Cache | None = None
         self._place_B, self._rows = torch.zeros_like(canvas.lengths_B), 0
-        self.tokens = torch.zeros_like(canvas.lengths_B.sum())
+        self.tokens = 0
 
     def read(self, asked_BL: Tensor, open_B: Tensor) -> Tensor:
         """One call of the model, or two: rows that are run whole would make all others as wide."""
@@ -116,7 +116,7 @@ class Cached:
 
     def _look(self, rows_A: Tensor, wanted_AL: Tensor) -> Look:
         canvas = self._canvas
-        gaps_AL, lengths_A = canvas.current_blocks()[rows_A], canvas.lengths_B[rows_A]
+        gaps_AL, lengths_A = canvas.current_BL[rows_A], canvas.lengths_B[rows_A]
         inside_AL = canvas.places_L < lengths_A[:, None]
         changed_A = _start((canvas.ids_BL[rows_A] != self._ran_BL[rows_A]) & inside_AL)
         block_of_AL = canvas.block_of_BL[rows_A]
@@ -140,7 +140,7 @@ class Cached:
         run_AL = (canvas.places_L >= start_A[:, None]) & (canvas.places_L < stop_A[:, None])
         self._ran_BL[rows_A] = torch.where(run_AL, canvas.ids_BL[rows_A], self._ran_BL[rows_A])
         self._block_B[rows_A] = canvas.block_B[rows_A]
-        self.tokens += (stop_A - start_A).sum() * (2 if self._guidance else 1)
+        self.tokens += int((stop_A - start_A).sum()) * (2 if self._guidance else 1)
 
     def _first(self, rows_C: Tensor, wanted_BL: Tensor, stop_B: Tensor) -> Tensor:
         """Every row that may ever be asked about is given its place in the cache; each is run from its beginning."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 BLOCK = 256  # tokens; a row of log-odds is padded to a multiple
 SHORT = 4 * BLOCK  # up to here a row is one block
+FEW = 512  # k is few of as many times k: then PyTorch's topk is the faster one on a CPU
 HOTTEST = 1e38  # finite in float32, so that what must not be drawn stays at -inf
 NEVER = -200.0  # log-odds whose exp is exactly 0 in float32, yet finite, so that 0 * NEVER is 0 and no entropy is NaN
 
@@ -109,9 +110,9 @@ def highest(values_nK: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k highest values [n, k], best first, and their places; they lie in the k blocks of highest maxima."""
     blocks_nbW = blocks(values_nK)
     if k >= blocks_nbW.shape[1]:
-        return values_nK.topk(min(k, values_nK.shape[1]))
-    block_nk = blocks_nbW.amax(-1).topk(k).indices
-    high_nk, place_nk = _take(blocks_nbW, block_nk).topk(k)
+        return _highest(values_nK, min(k, values_nK.shape[1]))
+    _, block_nk = _highest(blocks_nbW.amax(-1), k)
+    high_nk, place_nk = _highest(_take(blocks_nbW, block_nk), k)
     width = blocks_nbW.shape[-1]
     return high_nk, block_nk.gather(1, place_nk // width) * width + place_nk % width
 
@@ -141,6 +142,15 @@ def _take(blocks_nbW: Tensor, block_nk: Tensor) -> Tensor:
     rows, count, width = blocks_nbW.shape
     first_n1 = torch.arange(0, rows * count, count, device=block_nk.device)[:, None]
     return blocks_nbW.reshape(-1, width).index_select(0, (block_nk + first_n1).flatten()).view(rows, block_nk.shape[1] * width)
+
+
+def _highest(values_nK: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """`topk`; on a CPU by NumPy's vectorised selection, where more than a few are wanted."""
+    if values_nK.device.type != "cpu" or k * FEW <= values_nK.shape[1]:
+        return values_nK.topk(k)
+    some_nk = torch.from_numpy(np.argpartition(values_nK.numpy(), -k, axis=-1))[:, -k:]
+    high_nk, order_nk = values_nK.gather(1, some_nk).sort(descending=True)
+    return high_nk, some_nk.gather(1, order_nk)
 
 
 def _ascending(values_nK: Tensor) -> Tensor:

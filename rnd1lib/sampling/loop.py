@@ -10,8 +10,7 @@ from rnd1lib.errors import SamplingError
 from rnd1lib.kinds import Decision, Sampler, View
 from rnd1lib.sampling.cache import reader
 from rnd1lib.sampling.call import Asked
-from rnd1lib.sampling.canvas import Canvas
-from rnd1lib.sampling.reading import Reader
+from rnd1lib.sampling.canvas import Canvas, Clocks
 from rnd1lib.sampling.record import Record
 from rnd1lib.sampling.view import Forward, StepView, views
 from rnd1lib.views import Step
@@ -33,22 +32,21 @@ def fill(canvas: Canvas, asked: Asked) -> Filled:
     numbers_B = torch.tensor(list(asked.numbers), dtype=torch.int64, device=canvas.ids_BL.device)
     record = Record(canvas, numbers_B, details=bool(getattr(asked.on_step, "details", False)))
     asking = reader(canvas, asked.cache, asked.guidance)
-    while canvas.settle():
-        if _advance(canvas, asked.sampler, asking, record, seed=asked.seed, numbers_B=numbers_B):
+    while clocks := canvas.settle():
+        if _advance(Forward(canvas, asking), clocks, asked, numbers_B, record):
             steps.append(record.step(len(steps)))
             if asked.on_step is not None:
                 asked.on_step(steps[-1])
-    return Filled(steps, int(asking.tokens))
+    return Filled(steps, asking.tokens)
 
 
-def _advance(canvas: Canvas, sampler: Sampler, asking: Reader, record: Record, *, seed: int, numbers_B: torch.Tensor) -> bool:
+def _advance(forward: Forward, clocks: Clocks, asked: Asked, numbers_B: torch.Tensor, record: Record) -> bool:
     """One step of every open row; whether the model was asked. Its logits are gone before it is asked again."""
-    forward = Forward(canvas, asking)
-    seen = views(forward, seed=seed, numbers=numbers_B)
-    decisions = [_decide(sampler, view) for view in seen]
+    canvas, seen = forward.canvas, views(forward, clocks, seed=asked.seed, numbers=numbers_B)
+    decisions = [_decide(asked.sampler, view) for view in seen]
     for view, decision in zip(seen, decisions, strict=True):
-        _commit(canvas, view, sampler, decision, record)
-    canvas.step_B += forward.open_B
+        _commit(canvas, view, asked.sampler, decision, record)
+    canvas.step_B += canvas.open_B
     return bool(forward.logits)
 
 

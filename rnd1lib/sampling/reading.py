@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from rnd1lib.diffusion.prediction import predict
@@ -12,9 +11,9 @@ from rnd1lib.sampling.canvas import Canvas
 
 
 class Reader(Protocol):
-    """Answers what a step asks. tokens: 0-d int64, how many were run through the model, guidance's twins too, no padding."""
+    """Answers what a step asks. tokens: how many were run through the model, guidance's twins too, no padding."""
 
-    tokens: Tensor
+    tokens: int
 
     def read(self, asked_BL: Tensor, open_B: Tensor) -> Tensor:
         """Logits [N, V] of the positions in `asked_BL`, row by row. open_B: the rows that may be asked about in time."""
@@ -25,19 +24,19 @@ class Whole:
 
     def __init__(self, canvas: Canvas, guidance: float) -> None:
         self._canvas, self._guidance = canvas, guidance
-        self.tokens = torch.zeros_like(canvas.lengths_B.sum())
+        self._lengths, self.tokens = canvas.lengths_B.tolist(), 0
 
     def read(self, asked_BL: Tensor, open_B: Tensor) -> Tensor:
         """One call of the model."""
         canvas, rows_A = self._canvas, asked_BL.any(1).nonzero()[:, 0]
-        lengths_A = canvas.lengths_B[rows_A]
-        width = int(lengths_A.max())
-        self.tokens += lengths_A.sum() * (2 if self._guidance else 1)
+        lengths = [self._lengths[row] for row in rows_A.tolist()]
+        width = max(lengths)
+        self.tokens += sum(lengths) * (2 if self._guidance else 1)
         return predict(
             canvas.model,
             canvas.ids_BL[rows_A, :width],
             asked_BL[rows_A, :width],
-            lengths_B=lengths_A,
-            given_BL=~canvas.gaps_BL[rows_A, :width],
+            lengths_B=None if min(lengths) == width else canvas.lengths_B[rows_A],
+            given_BL=~canvas.gaps_BL[rows_A, :width] if self._guidance else None,
             guidance=self._guidance,
         )

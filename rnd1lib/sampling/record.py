@@ -22,7 +22,7 @@ class Record:
 
     def __init__(self, canvas: Canvas, numbers_B: Tensor, *, details: bool) -> None:
         self._canvas, self._details = canvas, details
-        self._numbers_B, self._lengths_B = _seen(numbers_B), _seen(canvas.lengths_B)
+        self._numbers_B, self._lengths_B = numbers_B.to("cpu", copy=True), canvas.lengths_B.to("cpu", copy=True)
         self._begin()
 
     def _begin(self) -> None:
@@ -53,11 +53,11 @@ class Record:
         again_BL = changed_BL & (self._before_BL != mask_token_id)
         step = Step(
             number=number,
-            ids_BL=_seen(canvas.ids_BL),
+            ids_BL=canvas.ids_BL.to("cpu", copy=True),  # which later steps change
             lengths_B=self._lengths_B,
-            committed_BL=_seen(committed_BL),
-            log_prob_BL=_seen(self._log_prob_BL),
-            again_BL=_seen(again_BL),
+            committed_BL=committed_BL.cpu(),
+            log_prob_BL=self._log_prob_BL.cpu(),
+            again_BL=again_BL.cpu(),
             numbers_B=self._numbers_B,
             details=self._details_of(committed_BL) if self._details else None,
         )
@@ -66,12 +66,7 @@ class Record:
 
     def _details_of(self, committed_BL: Tensor) -> Details:
         return Details(
-            entropy_C=_seen(self._entropy_BL[committed_BL]),
-            best_ids_CK=_seen(self._best_ids_BLK[committed_BL]),
-            best_CK=_seen(self._best_BLK[committed_BL]),
+            entropy_C=self._entropy_BL[committed_BL].cpu(),
+            best_ids_CK=self._best_ids_BLK[committed_BL].cpu(),
+            best_CK=self._best_BLK[committed_BL].cpu(),
         )
-
-
-def _seen(value: Tensor) -> Tensor:
-    """A copy on the CPU, which later steps do not change."""
-    return value.to("cpu", copy=True)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rnd1lib.diffusion import hash_uniform, mask_probability
-from rnd1lib.sampling.canvas import Canvas
+from rnd1lib.sampling.canvas import Canvas, Clock, Clocks
 from rnd1lib.sampling.law import Law
 from rnd1lib.sampling.reading import Reader
 from rnd1lib.sampling.scores import LazyScores
@@ -26,7 +26,6 @@ class Forward:
 
     def __init__(self, canvas: Canvas, reader: Reader) -> None:
         self.canvas, self._reader = canvas, reader
-        self.open_B = canvas.masked_BL.any(1)
         self.chosen_BL = torch.zeros_like(canvas.masked_BL)
         self.logits: dict[Where, Tensor] = {}
 
@@ -36,29 +35,30 @@ class Forward:
             case "masked":
                 return self.canvas.masked_BL
             case "generated":
-                return self.canvas.current_blocks() & self.open_B[:, None]
+                return self.canvas.current_BL & self.canvas.open_B[:, None]
             case "chosen":
                 return self.chosen_BL
 
     def read(self, where: Where) -> Tensor:
         """Logits [N, V] of those positions, row by row."""
         if where not in self.logits:
-            self.logits[where] = self._reader.read(self.asked(where), self.open_B)
+            self.logits[where] = self._reader.read(self.asked(where), self.canvas.open_B)
         return self.logits[where]
 
 
 class StepView:
     """What `Sampler.decide` is given: the rows of a forward pass that are at the same step of as many.
 
-    Fulfils `rnd1lib.kinds.View`. rows_B are the canvas rows; numbers: the prompts' own numbers, [canvas rows].
+    Fulfils `rnd1lib.kinds.View`. rows_B are the canvas rows; alone: no other row is open; numbers: the prompts' own numbers,
+    [canvas rows].
     """
 
-    def __init__(self, forward: Forward, rows_B: Tensor, step: int, steps: int, *, seed: int, numbers: Tensor) -> None:
+    def __init__(self, forward: Forward, rows_B: Tensor, clock: Clock, *, alone: bool, seed: int, numbers: Tensor) -> None:
         canvas = forward.canvas
-        self.step, self.steps, self.rows_B = step, steps, rows_B
-        self._forward, self._seed, self._numbers_B = forward, seed, numbers[rows_B]
+        (self.step, self.steps), self.rows_B = clock, rows_B
+        self._forward, self._alone, self._seed, self._numbers_B = forward, alone, seed, numbers[rows_B]
         self.ids_BL = canvas.ids_BL[rows_B]
-        self.generated_BL = canvas.current_blocks()[rows_B]
+        self.generated_BL = canvas.current_BL[rows_B]
         self.masked_at_start_B = canvas.masked_at_start_B[rows_B]
         self.sequence_N, self.position_N = canvas.masked_BL[rows_B].nonzero(as_tuple=True)
         self._scored: dict[tuple[Law, Where], LazyScores] = {}
@@ -87,17 +87,24 @@ class StepView:
         """Scores of the masked positions, of every generated one of the current blocks, or of those that were chosen."""
         law = Law(temperature, top_k, top_p)
         if (law, where) not in self._scored:
-            asked_BL, logits_NV = self._forward.asked(where), self._forward.read(where)
-            if len(self.rows_B) < int(self._forward.open_B.sum()):
-                logits_NV = logits_NV[torch.isin(asked_BL.nonzero()[:, 0], self.rows_B)]
-            uniform = self._uniform("token", *asked_BL[self.rows_B].nonzero(as_tuple=True))
+            logits_NV = self._forward.read(where)
+            if not self._alone:
+                logits_NV = logits_NV[torch.isin(self._forward.asked(where).nonzero()[:, 0], self.rows_B)]
+            uniform = self._uniform("token", *self._asked(where))
             mask_token_id = self._forward.canvas.model.mask_token_id
             self._scored[law, where] = LazyScores(logits_NV, mask_token_id, law, uniform)
         return self._scored[law, where]
 
+    def _asked(self, where: Where) -> tuple[Tensor, Tensor]:
+        """Row and position of what `where` names, in this view."""
+        if where == "masked":
+            return self.sequence_N, self.position_N
+        return self._forward.asked(where)[self.rows_B].nonzero(as_tuple=True)
+
     def places(self, commit_N: Tensor) -> tuple[Tensor, Tensor]:
         """Where those masked positions lie: rows of the canvas and positions, each [C]."""
-        return self.rows_B[self.sequence_N[commit_N]], self.position_N[commit_N]
+        commit_C = commit_N.nonzero()[:, 0]
+        return self.rows_B[self.sequence_N[commit_C]], self.position_N[commit_C]
 
     def choose(self, commit_N: Tensor) -> None:
         """Asks the model, when it is asked, about these masked positions alone."""
@@ -108,30 +115,34 @@ class StepView:
         log_prob_N = torch.zeros(self.sequence_N.shape, device=self.ids_BL.device)
         if not self._scored:
             return log_prob_N
-        scores, asked_N, masked_M = self._first_scores()
+        where, scores = self._first_scores()
+        if where == "masked":
+            return scores.log_prob
+        asked_N, masked_M = self._overlap(where)
         return log_prob_N.masked_scatter(asked_N, scores.log_prob[masked_M])
 
     def plain(self, commit_N: Tensor) -> LazyScores | None:
         """Scores of temperature 1, nothing filtered, of some masked positions; None if the sampler asked for no scores."""
         if not self._scored:
             return None
-        scores, asked_N, masked_M = self._first_scores()
+        where, scores = self._first_scores()
+        asked_N, masked_M = self._overlap(where)
         return scores.plain(masked_M.masked_scatter(masked_M, commit_N[asked_N]))
 
-    def _first_scores(self) -> tuple[LazyScores, Tensor, Tensor]:
-        """The first scores that were asked for, which of the N masked positions they are of, and which of theirs are masked."""
+    def _first_scores(self) -> tuple[Where, LazyScores]:
         (_, where), scores = next(iter(self._scored.items()))
+        return where, scores
+
+    def _overlap(self, where: Where) -> tuple[Tensor, Tensor]:
+        """Which of the N masked positions `where` names, and which of those it names are masked."""
         asked_BL, masked_BL = (self._forward.asked(name)[self.rows_B] for name in (where, "masked"))
-        return scores, asked_BL[masked_BL], masked_BL[asked_BL]
+        return asked_BL[masked_BL], masked_BL[asked_BL]
 
 
-def views(forward: Forward, *, seed: int, numbers: Tensor) -> list[StepView]:
-    """A view for each group of rows that stand at the same step; all share one forward pass. Mostly there is one."""
-    canvas = forward.canvas
-    clocks_B2 = torch.stack([canvas.step_B, canvas.steps_B], 1)
-    clocks = torch.unique(clocks_B2[forward.open_B], dim=0)
-    groups = [(forward.open_B & (clocks_B2 == clock).all(1)).nonzero()[:, 0] for clock in clocks]
+def views(forward: Forward, clocks: Clocks, *, seed: int, numbers: Tensor) -> list[StepView]:
+    """A view for each clock; all share one forward pass."""
+    alone = len(clocks) == 1
     return [
-        StepView(forward, rows_B, *clock, seed=seed, numbers=numbers)
-        for rows_B, clock in zip(groups, clocks.tolist(), strict=True)
+        StepView(forward, numbers.new_tensor(rows), clock, alone=alone, seed=seed, numbers=numbers)
+        for clock, rows in sorted(clocks.items())
     ]
