@@ -98,14 +98,15 @@ class Cached:
         self._place_B, self._rows = torch.zeros_like(canvas.lengths_B), 0
         self.tokens = 0
 
-    def read(self, asked_BL: Tensor, open_B: Tensor) -> Tensor:
+    def read(self, asked_BL: Tensor) -> Tensor:
         """One call of the model, or two: rows that are run whole would make all others as wide."""
         rows_A = asked_BL.any(1).nonzero()[:, 0]
         wanted_BL = rows_that_predict(asked_BL, self._model.shift)
         start_A, stop_A = self._policy(self._look(rows_A, wanted_BL[rows_A]))
         self._note(rows_A, start_A, stop_A)
         if self._cache is None:
-            return self._first(open_B.nonzero()[:, 0], wanted_BL, torch.zeros_like(self._place_B).scatter(0, rows_A, stop_A))
+            open_C = self._canvas.masked_BL.any(1).nonzero()[:, 0]
+            return self._first(open_C, wanted_BL, torch.zeros_like(self._place_B).scatter(0, rows_A, stop_A))
         whole_A = stop_A - start_A == self._canvas.lengths_B[rows_A]
         groups = [group_G for group_G in (whole_A.nonzero()[:, 0], (~whole_A).nonzero()[:, 0]) if len(group_G)]
         parts = [self._more(rows_A[group_G], wanted_BL, start_A[group_G], stop_A[group_G]) for group_G in groups]

@@ -16,7 +16,7 @@ NONE = 1 << 62  # no block has this number
 
 
 class Clock(NamedTuple):
-    """Where a row stands: at which step of how many its block takes."""
+    """At which step a row's block is, of how many."""
 
     step: int
     steps: int
@@ -26,14 +26,22 @@ Clocks = dict[Clock, list[int]]
 """The open rows of a canvas by their clocks. Mostly there is one."""
 
 
+class Stand(NamedTuple):
+    """Where a row stands: in which block, with how many masks when the row came to it, and at which step since."""
+
+    block: int
+    masked_at_start: int
+    step: int
+
+
 class Canvas:
     """Rows of unequal length, left-aligned; each walks through its own blocks, so none waits for another.
 
     ids_BL: int64, changed in place. gaps_BL: bool, masked at the start. origins: where each row's first block begins; on a
     model with blocks, and a sampler without any or with the same, the model's block that holds that position is the first.
     block_of_BL: the number of a position's block. block_B: the block in which a row stands, the one that holds its first
-    mask, so that a block ends when it is full; -1 before the first. current_BL: bool, its gaps. masked_BL: bool, what is left
-    of them in the rows that are open, open_B.
+    mask, so that a block ends when it is full; NONE when the row is closed. current_BL: bool, that block's gaps. masked_BL:
+    bool, what is left of them. stands: what the host knows of each row.
     """
 
     def __init__(
@@ -47,60 +55,55 @@ class Canvas:
     ) -> None:
         self.model, self.end_token_id = model, end_token_id
         self.ids_BL, self.lengths_B = left_align(rows, model)
-        self.gaps_BL = self.ids_BL == model.mask_token_id
         device = self.ids_BL.device
         self.places_L = torch.arange(self.ids_BL.shape[1], device=device)
+        self.gaps_BL = (self.ids_BL == model.mask_token_id) & (self.places_L < self.lengths_B[:, None])
         origins_B = torch.tensor(list(origins), dtype=torch.int64, device=device)
         of_model = getattr(model, "block_length", None) or 1
         length = sampler.block_length or (of_model if of_model > 1 else max(self.ids_BL.shape[1], 1))
         if length == of_model:
             origins_B = origins_B // length * length
         self.block_of_BL = (self.places_L - origins_B[:, None]).div(length, rounding_mode="floor")
-        self._blocks_B = (-(-(self.lengths_B - origins_B) // length)).clamp(min=1)
+        self._blocks = (-(-(self.lengths_B - origins_B) // length)).clamp(min=1).tolist()
         self._steps = sampler.steps
         self._check_steps(f"{length} (the model's)" if length == of_model > 1 else f"{length}")
-        self._each_B, self._more_B = (self._steps or 0) // self._blocks_B, (self._steps or 0) % self._blocks_B
-        self.block_B = torch.full_like(self.lengths_B, -1)
-        self.step_B = torch.zeros_like(self.lengths_B)
-        self.masked_at_start_B = torch.zeros_like(self.lengths_B)
-        self.open_B = torch.zeros_like(self.lengths_B, dtype=torch.bool)
+        self.stands = [Stand(NONE, 0, 0)] * len(rows)
+        self.block_B = torch.full_like(self.lengths_B, NONE)
         self.current_BL = self.masked_BL = torch.zeros_like(self.gaps_BL)
 
     def _check_steps(self, length: str) -> None:
-        if self._steps is not None and bool((self._blocks_B > self._steps).any()):
-            blocks = f"{int(self._blocks_B.max())} blocks of {length}"
-            raise SamplingError(f"steps: {self._steps} are too few for {blocks}: each block needs a step.")
-
-    @property
-    def steps_B(self) -> Tensor:
-        """[B] steps of each row's block: an even split of all steps, or one for each token."""
-        return self.masked_at_start_B if self._steps is None else self._each_B + (self.block_B < self._more_B)
+        most = max(self._blocks, default=0)
+        if self._steps is not None and most > self._steps:
+            raise SamplingError(f"steps: {self._steps} are too few for {most} blocks of {length}: each block needs a step.")
 
     def settle(self) -> Clocks:
-        """Closes rows that are done, moves rows whose block is full to their next one; the open rows by their clocks.
+        """Before each step: closes rows that are done, moves rows whose block is full to their next one.
 
         A row is done when nothing is masked before its end-of-text; until then what lies behind it is filled in too.
         """
         if not self.masked_BL.numel():
             return {}
         masked_BL = (self.ids_BL == self.model.mask_token_id) & self.gaps_BL
-        self.open_B = (masked_BL & (self.places_L < self._ends()[:, None])).any(1)
-        block_B = torch.where(masked_BL, self.block_of_BL, NONE).amin(1)
-        entering_B = self.open_B & (block_B != self.block_B)
-        self.block_B = torch.where(entering_B, block_B, self.block_B)
+        if self.end_token_id is not None:
+            masked_BL &= (masked_BL & (self.places_L < self._ends()[:, None])).any(1, keepdim=True)
+        self.block_B = torch.where(masked_BL, self.block_of_BL, NONE).amin(1)
         self.current_BL = self.gaps_BL & (self.block_of_BL == self.block_B[:, None])
-        self.masked_BL = masked_BL & self.current_BL & self.open_B[:, None]
-        self.step_B = torch.where(entering_B, 0, self.step_B)
-        self.masked_at_start_B = torch.where(entering_B, self.masked_BL.sum(1), self.masked_at_start_B)
-        return self._clocks()
-
-    def _clocks(self) -> Clocks:
+        self.masked_BL = masked_BL & self.current_BL
         clocks: Clocks = {}
-        rows = torch.stack([self.open_B, self.step_B, self.steps_B], 1).tolist()
-        for row, (is_open, *clock) in enumerate(rows):
-            if is_open:
-                clocks.setdefault(Clock(*clock), []).append(row)
+        for row, (block, masks) in enumerate(torch.stack([self.block_B, self.masked_BL.sum(1)], 1).tolist()):
+            if masks:
+                clocks.setdefault(self._clock(row, block, masks), []).append(row)
         return clocks
+
+    def _clock(self, row: int, block: int, masks: int) -> Clock:
+        """Moves a row one step on, or to the block that it now comes to; steps are split evenly, or there is one a token."""
+        before, masked_at_start, step = self.stands[row]
+        step, masked_at_start = (step + 1, masked_at_start) if block == before else (0, masks)
+        self.stands[row] = Stand(block, masked_at_start, step)
+        if self._steps is None:
+            return Clock(step, masked_at_start)
+        each, more = divmod(self._steps, self._blocks[row])
+        return Clock(step, each + (block < more))
 
     def _ends(self) -> Tensor:
         """[B] where each row's text ends: behind its first generated end-of-text, else its length."""

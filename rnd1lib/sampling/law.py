@@ -123,7 +123,8 @@ def first_highest(values_nP: Tensor) -> tuple[Tensor, Tensor]:
     if blocks_nbW.shape[1] == 1:
         return values_nP.max(-1, keepdim=True)
     highest_n1, block_n1 = blocks_nbW.amax(-1).max(-1, keepdim=True)
-    return highest_n1, _take(blocks_nbW, block_n1).argmax(-1, keepdim=True).add_(block_n1, alpha=BLOCK)
+    of_block_n1W = block_n1[..., None].expand(-1, -1, BLOCK)
+    return highest_n1, blocks_nbW.gather(1, of_block_n1W)[:, 0].argmax(-1, keepdim=True).add_(block_n1, alpha=BLOCK)
 
 
 def blocks(values_nK: Tensor) -> Tensor:

@@ -46,7 +46,6 @@ def _advance(forward: Forward, clocks: Clocks, asked: Asked, numbers_B: torch.Te
     decisions = [_decide(asked.sampler, view) for view in seen]
     for view, decision in zip(seen, decisions, strict=True):
         _commit(canvas, view, asked.sampler, decision, record)
-    canvas.step_B += canvas.open_B
     return bool(forward.logits)
 
 

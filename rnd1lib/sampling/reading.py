@@ -15,8 +15,8 @@ class Reader(Protocol):
 
     tokens: int
 
-    def read(self, asked_BL: Tensor, open_B: Tensor) -> Tensor:
-        """Logits [N, V] of the positions in `asked_BL`, row by row. open_B: the rows that may be asked about in time."""
+    def read(self, asked_BL: Tensor) -> Tensor:
+        """Logits [N, V] of the positions in `asked_BL`, row by row."""
 
 
 class Whole:
@@ -26,7 +26,7 @@ class Whole:
         self._canvas, self._guidance = canvas, guidance
         self._lengths, self.tokens = canvas.lengths_B.tolist(), 0
 
-    def read(self, asked_BL: Tensor, open_B: Tensor) -> Tensor:
+    def read(self, asked_BL: Tensor) -> Tensor:
         """One call of the model."""
         canvas, rows_A = self._canvas, asked_BL.any(1).nonzero()[:, 0]
         lengths = [self._lengths[row] for row in rows_A.tolist()]

@@ -35,31 +35,32 @@ class Forward:
             case "masked":
                 return self.canvas.masked_BL
             case "generated":
-                return self.canvas.current_BL & self.canvas.open_B[:, None]
+                return self.canvas.current_BL
             case "chosen":
                 return self.chosen_BL
 
     def read(self, where: Where) -> Tensor:
         """Logits [N, V] of those positions, row by row."""
         if where not in self.logits:
-            self.logits[where] = self._reader.read(self.asked(where), self.canvas.open_B)
+            self.logits[where] = self._reader.read(self.asked(where))
         return self.logits[where]
 
 
 class StepView:
     """What `Sampler.decide` is given: the rows of a forward pass that are at the same step of as many.
 
-    Fulfils `rnd1lib.kinds.View`. rows_B are the canvas rows; alone: no other row is open; numbers: the prompts' own numbers,
+    Fulfils `rnd1lib.kinds.View`. rows: of the canvas; alone: no other row is open; numbers: the prompts' own numbers,
     [canvas rows].
     """
 
-    def __init__(self, forward: Forward, rows_B: Tensor, clock: Clock, *, alone: bool, seed: int, numbers: Tensor) -> None:
+    def __init__(self, forward: Forward, rows: list[int], clock: Clock, *, alone: bool, seed: int, numbers: Tensor) -> None:
         canvas = forward.canvas
-        (self.step, self.steps), self.rows_B = clock, rows_B
+        self.step, self.steps = clock
+        self.rows_B = rows_B = numbers.new_tensor(rows)
+        self.masked_at_start_B = numbers.new_tensor([canvas.stands[row].masked_at_start for row in rows])
         self._forward, self._alone, self._seed, self._numbers_B = forward, alone, seed, numbers[rows_B]
         self.ids_BL = canvas.ids_BL[rows_B]
         self.generated_BL = canvas.current_BL[rows_B]
-        self.masked_at_start_B = canvas.masked_at_start_B[rows_B]
         self.sequence_N, self.position_N = canvas.masked_BL[rows_B].nonzero(as_tuple=True)
         self._scored: dict[tuple[Law, Where], LazyScores] = {}
 
@@ -99,7 +100,8 @@ class StepView:
         """Row and position of what `where` names, in this view."""
         if where == "masked":
             return self.sequence_N, self.position_N
-        return self._forward.asked(where)[self.rows_B].nonzero(as_tuple=True)
+        sequence_M, position_M = self._forward.asked(where)[self.rows_B].nonzero(as_tuple=True)
+        return sequence_M, position_M
 
     def places(self, commit_N: Tensor) -> tuple[Tensor, Tensor]:
         """Where those masked positions lie: rows of the canvas and positions, each [C]."""
@@ -112,14 +114,13 @@ class StepView:
 
     def log_prob(self) -> Tensor:
         """[N] log-probability of the first scores' tokens at the masked positions, for observers; 0 if none were asked for."""
-        log_prob_N = torch.zeros(self.sequence_N.shape, device=self.ids_BL.device)
         if not self._scored:
-            return log_prob_N
+            return torch.zeros(self.sequence_N.shape, device=self.ids_BL.device)
         where, scores = self._first_scores()
         if where == "masked":
             return scores.log_prob
         asked_N, masked_M = self._overlap(where)
-        return log_prob_N.masked_scatter(asked_N, scores.log_prob[masked_M])
+        return scores.log_prob.new_zeros(asked_N.shape).masked_scatter(asked_N, scores.log_prob[masked_M])
 
     def plain(self, commit_N: Tensor) -> LazyScores | None:
         """Scores of temperature 1, nothing filtered, of some masked positions; None if the sampler asked for no scores."""
@@ -142,7 +143,4 @@ class StepView:
 def views(forward: Forward, clocks: Clocks, *, seed: int, numbers: Tensor) -> list[StepView]:
     """A view for each clock; all share one forward pass."""
     alone = len(clocks) == 1
-    return [
-        StepView(forward, numbers.new_tensor(rows), clock, alone=alone, seed=seed, numbers=numbers)
-        for clock, rows in sorted(clocks.items())
-    ]
+    return [StepView(forward, rows, clock, alone=alone, seed=seed, numbers=numbers) for clock, rows in sorted(clocks.items())]

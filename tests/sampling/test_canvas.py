@@ -61,3 +61,14 @@ def test_a_word_that_was_taken_back_and_replaced_between_two_passes_is_told_of(T
     assert first.ids_BL.tolist() == [[63, 63, 1, 1]] and not first.again_BL.any()
     assert second.ids_BL.tolist() == [[3, 3, 3, 3]]
     assert second.again_BL.tolist() == [[False, False, True, True]]
+
+
+def test_padding_is_no_gap_where_the_mask_token_pads_too(TableModel):
+    class PaddedWithMasks(TableModel):
+        pad_token_id = TableModel.mask_token_id
+
+    long, short = [5, 6, 7, 9, 12], [8]
+    together = generate(PaddedWithMasks(), [long, short], sampler=LeftToRight(), max_new_tokens=3)
+    alone = [generate(TableModel(), [row], sampler=LeftToRight(), max_new_tokens=3).sequences[0] for row in (long, short)]
+    assert together.sequences == alone
+    assert (together.steps[-1].ids_BL[1, 4:] == PaddedWithMasks.mask_token_id).all()
