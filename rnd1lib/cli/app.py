@@ -18,6 +18,7 @@ from rnd1lib.cli.data import data
 from rnd1lib.cli.demo import demo
 from rnd1lib.cli.doctor import doctor
 from rnd1lib.cli.export import export
+from rnd1lib.cli.groups import Grouped
 from rnd1lib.cli.infill import infill
 from rnd1lib.cli.recipe import recipe
 from rnd1lib.cli.sample import sample
@@ -41,6 +42,7 @@ def command_line() -> typer.Typer:
     """The parser with every command, those of plug-ins included."""
     app = typer.Typer(
         name="rnd1",
+        cls=Grouped,
         help="Autoregressive language models into masked diffusion language models: convert, train, sample.",
         epilog="Example: rnd1 train tiny/dense train.steps=20",
         no_args_is_help=True,

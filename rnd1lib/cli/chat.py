@@ -22,6 +22,7 @@ def converse(request: Request, system: str | None, *, max_new_tokens: int) -> No
     arguments = sampling_arguments(request) | {"max_new_tokens": max_new_tokens}
     job = import_module("rnd1lib.sampling.job")
     model = job.open_model(request.model, chat=True, **model_arguments(request))
+    typer.echo(f"{model.name}: {model.reading}", err=True)
     messages: Messages = [] if system is None else [{"role": "system", "content": system}]
     typer.echo("Ctrl-D ends the conversation.", err=True)
     with recording(request.trace, request.html) as recorded:

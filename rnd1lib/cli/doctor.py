@@ -13,8 +13,13 @@ import typer
 from rnd1lib.plugins import installed
 
 PACKAGES = ("rnd1lib", "torch", "torchtitan", "omegaconf", "transformers", "tokenizers", "safetensors", "datasets")
-EXTRAS = {"torchao": "float8", "liger-kernel": "liger"}
-"""Optional packages, and the extra that brings each."""
+EXTRAS = {
+    "matplotlib": ("plots", "the curves of rnd1 demo"),
+    "gguf": ("gguf", "GGUF files"),
+    "torchao": ("float8", "train.precision=float8 and mxfp8"),
+    "liger-kernel": ("liger", "train.loss=liger"),
+}
+"""Optional packages: the extra that brings each, and what needs it."""
 GIB = 2**30
 
 
@@ -28,7 +33,7 @@ def doctor() -> None:
     complaints = 0
     for name, finding, advice in _findings():
         complaints += bool(advice)
-        print(f"{name:<12} {finding:<44} {advice or 'ok'}")
+        print(f"{name:<12} {finding:<60} {advice or 'ok'}")
     if complaints:
         raise typer.Exit(2)
 
@@ -41,11 +46,11 @@ def _findings() -> Iterator[tuple[str, str, str]]:
             yield package, metadata.version(package), ""
         except metadata.PackageNotFoundError:
             yield package, "missing", f"pip install {package}"
-    for package, extra in EXTRAS.items():
+    for package, (extra, use) in EXTRAS.items():
         try:
-            yield package, metadata.version(package), ""
+            yield package, f"{metadata.version(package)} (for {use})", ""
         except metadata.PackageNotFoundError:
-            yield package, f"none (optional: pip install rnd1lib[{extra}])", ""
+            yield package, f"none; for {use}: pip install 'rnd1lib[{extra}]'", ""
     try:
         yield from _torch_findings(import_module("torch"))
     except ImportError as error:

@@ -4,11 +4,17 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from rnd1lib.cli.app import command_line
+from rnd1lib.cli.doctor import EXTRAS
+from rnd1lib.cli.groups import GROUPS
 from rnd1lib.errors import RecipeError
 
 HEAVY = "[name for name in ('torch', 'torchtitan', 'transformers', 'datasets') if name in sys.modules]"
@@ -55,6 +61,38 @@ def test_doctor_says_ok_or_what_to_do(rnd1):
     assert all(len(line.split()) > 2 for line in lines)
 
 
+def test_doctor_knows_every_optional_package_and_what_needs_it(rnd1):
+    declared = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    extras = {(line.partition("==")[0], extra) for extra, lines in declared.items() if extra != "dev" for line in lines}
+    assert {(package, extra) for package, (extra, _) in EXTRAS.items()} == extras
+    told = {line[:12].strip(): line for line in rnd1("doctor").splitlines()}
+    assert all(use in told[package] for package, (_, use) in EXTRAS.items())
+
+
+def test_doctor_says_how_a_missing_optional_package_comes_and_does_not_complain(rnd1, monkeypatch):
+    found = metadata.version
+
+    def version(package):
+        if package == "gguf":
+            raise metadata.PackageNotFoundError
+        return found(package)
+
+    monkeypatch.setattr(metadata, "version", version)
+    (line,) = [line for line in rnd1("doctor").splitlines() if line.startswith("gguf")]
+    assert "none; for GGUF files: pip install 'rnd1lib[gguf]'" in line and line.endswith(" ok")
+
+
+def test_every_command_stands_once_under_a_heading_and_those_of_plug_ins_too():
+    app = command_line()
+    app.command("strange")(lambda: None)
+    told = CliRunner().invoke(app, ["--help"]).stdout
+    commands = typer.main.get_command(app).commands
+    assert set(commands) - {"strange"} <= {name for names in GROUPS.values() for name in names}
+    assert [told.count(f"\n  {name} ") + told.count(f"\n  {name}\n") for name in commands] == [1] * len(commands)
+    headings = [line.removesuffix(":") for line in told.splitlines() if line.removesuffix(":") in GROUPS]
+    assert headings == list(GROUPS)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [("components", "nois"), ("components", "noise", "linaer"), ("components", "cosine"), ("recipe", "show", "tiny/dnese")],
@@ -98,7 +136,7 @@ def test_every_help_ends_with_an_example(rnd1, command):
 
 @pytest.mark.parametrize("arguments", [("--help",), ("recipe", "--help")])
 def test_the_list_of_commands_cuts_no_sentence_in_a_narrow_terminal(arguments):
-    listed = CliRunner().invoke(command_line(), list(arguments), env={"COLUMNS": "80"}).stdout.partition("Commands:\n")[2]
+    listed = CliRunner().invoke(command_line(), list(arguments), env={"COLUMNS": "80"}).stdout.partition("  --help  ")[2]
     assert "..." not in listed and listed.count(".\n") >= 4
 
 
