@@ -1,5 +1,6 @@
 """Runs on two ranks: a network sharded over the ranks must hold, score and give back what the whole one does."""
 
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,15 +14,21 @@ from rnd1_plugins.models.llama import Llama
 from rnd1_plugins.models.qwen2 import Qwen2
 from rnd1_plugins.models.qwen3 import Qwen3
 from rnd1_plugins.models.qwen3_moe import Qwen3Moe
+from torch.distributed.checkpoint.state_dict_saver import save
 from torchtitan.config import CompileConfig, ParallelismConfig, TrainingConfig
 from torchtitan.distributed import ParallelDims
 from torchtitan.distributed.utils import set_spmd_backend
 
+from rnd1lib import load_model
 from rnd1lib.kinds import Build, Group
 from rnd1lib.models.denoiser import DiffusionLM
+from rnd1lib.models.facts import Facts
 from rnd1lib.models.folder import open_folder
 from rnd1lib.models.mask_row import FirstRow
+from rnd1lib.models.opening import open_model
+from rnd1lib.models.run_folder import RunFolder
 from rnd1lib.models.weights import folder_tensors, load_folder, parameters
+from rnd1lib.titan.checkpoint.commit import CommittingWriter, Save
 from rnd1lib.titan.optimizer.group_table import unmoved
 from rnd1lib.titan.optimizer.moved import Beginning
 
@@ -126,6 +133,27 @@ def grow(component, expert_parallel, folder):
     torch.testing.assert_close(gathered["model.embed_tokens.weight"][rows:], table.mean(0).expand(64, -1))
 
 
+def reshard_run(component, path):
+    """A run that two ranks of an expert-parallel group saved fills shards of FSDP alone, and one device."""
+    config, sources = component.flavors["tiny"], component.tensors(component.flavors["tiny"])
+    run, trained = RunFolder(path), sharded(component, config, 2)
+    if dist.get_rank() == 0:
+        run.model.mkdir(parents=True)
+        run.recipe.write_text("about: a run\n")
+        (run.model / "config.json").write_text(json.dumps(config))
+        Facts(shift=1, mask_token_id=MASK, attention_mask={"use": "bidirectional"}).write(run.model)
+    saved = Save(folder=run.checkpoints, step=3, id="0", world_size=2, recipe="")
+    save(trained.state_dict(), storage_writer=CommittingWriter(saved))
+    dist.barrier()
+    expected = dict(folder_tensors(trained, sources))
+    other = sharded(component, config, 1)
+    for value in parameters(other).values():
+        value.detach().to_local().fill_(torch.nan)
+    load_folder(other, open_model(path), sources)
+    for network in (other, load_model(path).network):
+        assert all(torch.equal(tensor, expected[name]) for name, tensor in folder_tensors(network, sources))
+
+
 @torch.no_grad()
 def measure(network):
     """Half of a group's weights, those of the second rank, are twice as large as they were: every rank says so of all."""
@@ -151,6 +179,7 @@ if __name__ == "__main__":
     compare(Llada(), 1, Path(sys.argv[1]) / "renamed")
     grow(Qwen3Moe(), 2, Path(sys.argv[1]) / "moe")
     grow(Qwen3(), 1, Path(sys.argv[1]) / "dense")
+    reshard_run(Qwen3Moe(), Path(sys.argv[1]) / "run")
     if dist.get_rank() == 0:
         print("sharded and whole agree")
     dist.destroy_process_group()
