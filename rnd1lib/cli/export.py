@@ -32,6 +32,7 @@ def export(
         done = write(run, out, layout=layout, dtype=dtype, shard_size=shard_size)
     except ValueError as error:
         raise error if isinstance(error, Rnd1Error) else ModelError(str(error)) from error
+    typer.echo(done.reading, err=True)
     found = done.comparison
     typer.echo(f"{done.path}: written as {layout}, in {done.dtype}.")
     typer.echo(

@@ -42,11 +42,12 @@ class UnknownLayout(ModelError, ValueError):
 
 
 class Exported(NamedTuple):
-    """A written folder, the dtype of its tensors, and what comparing it with the model found."""
+    """A written folder, the dtype of its tensors, what comparing it with the model found, and how that was read."""
 
     path: Path
     dtype: str
     comparison: Comparison
+    reading: str
 
 
 class Source(NamedTuple):
@@ -105,7 +106,7 @@ def export_and_compare(
         found = compare(source.origin, source.model, sources, folder, written)
         write_card(folder, _described(path.resolve().name, source, config))
         _write_checksums(folder)
-    return Exported(path, str(written).removeprefix("torch."), found)
+    return Exported(path, str(written).removeprefix("torch."), found, f"{source.model.name}: {source.model.reading}")
 
 
 def open_source(model_or_run: DiffusionLM | str | Path) -> Source:

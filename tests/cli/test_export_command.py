@@ -29,6 +29,7 @@ def test_export_says_what_it_compared_and_how_far_apart_it_is(model_folder, tmp_
     app.command()(export)
     done = CliRunner().invoke(app, [str(model_folder), str(tmp_path / "out"), "--layout", "qwen3"])
     assert done.exit_code == 0
+    assert done.stderr == "model: shift 1, mask token 4095, bidirectional (rnd1_config.json)\n"
     assert "every tensor is the same to the bit; of 262144 logits the furthest is 0.0e+00 off" in done.output
     assert json.loads((tmp_path / "out" / "config.json").read_text())["is_causal"] is False
 

@@ -9,7 +9,7 @@ import torch.distributed as dist
 from torch import nn
 
 from rnd1lib.kinds import TensorSource
-from rnd1lib.models.facts import read_facts
+from rnd1lib.models.loading import facts_of
 from rnd1lib.models.mask_row import FirstRow
 from rnd1lib.models.opening import open_model
 from rnd1lib.models.weights import load_folder
@@ -25,7 +25,6 @@ def load_initial_weights(network: nn.Module, start: Start, sources: Sequence[Ten
         return
     origin = open_model(start.path)
     tokenizer = origin.tokenizer
-    facts = read_facts(origin.folder, origin.config, tokenizer.mask_token_id if tokenizer else None)
     if dist.get_rank() == 0:
-        print(f"{start.path}: {facts.in_words(tokenizer)}", file=sys.stderr)
+        print(f"{start.path}: {facts_of(origin, tokenizer).in_words(tokenizer)}", file=sys.stderr)
     load_folder(network, origin, sources, mask_row=mask_row)
