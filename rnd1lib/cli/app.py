@@ -19,6 +19,7 @@ from rnd1lib.cli.demo import demo
 from rnd1lib.cli.doctor import doctor
 from rnd1lib.cli.export import export
 from rnd1lib.cli.groups import Grouped
+from rnd1lib.cli.import_ import import_
 from rnd1lib.cli.infill import infill
 from rnd1lib.cli.recipe import recipe
 from rnd1lib.cli.sample import sample
@@ -53,6 +54,7 @@ def command_line() -> typer.Typer:
     app.callback()(options)
     for command in (train, sample, infill, trace, export, tokenize, components, doctor, demo):
         app.command()(command)
+    app.command("import")(import_)
     app.add_typer(recipe, name="recipe")
     app.add_typer(data, name="data")
     installed().add_commands(app)

