@@ -74,9 +74,11 @@ def tensors_of(model, architecture):
             yield names.get_name(stem) + dot + ending, values
 
 
-def write(path, shape="llama", *, kind="F32", change=None, pre="smollm", tokenizer="gpt2", spare=3, values=None, tensors=()):
+def write(
+    path, shape="llama", *, kind="F32", change=None, pre="smollm", tokenizer="gpt2", spare=3, values=None, tensors=(), **options
+):
     """Writes a file and returns transformers' model. kind: of matrices. change: of each stored tensor, by name and values."""
-    model, architecture = model_of(shape), shape.removesuffix("_untied")
+    model, architecture = model_of(shape, **options), shape.removesuffix("_untied")
     config, writer = model.config, gguf.GGUFWriter(path, architecture)
     writer.add_context_length(config.max_position_embeddings)
     writer.add_block_count(config.num_hidden_layers)

@@ -17,7 +17,8 @@ def import_(
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write; it must not exist.")],
     mask_token: Annotated[
-        str | None, typer.Option(metavar="ID_OR_NAME", help="What stands for a token to be predicted; training can choose it too.")
+        str | None,
+        typer.Option(metavar="ID_OR_NAME", help="What stands for a token to be predicted; training can choose it too."),
     ] = None,
     mask_row: Annotated[
         str, typer.Option(help="What the row of a new mask token becomes: mean (of the trained ones), zero, keep or token:ID.")

