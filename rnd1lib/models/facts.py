@@ -58,6 +58,11 @@ class Facts:
         own = {key: value for key, value in asdict(self).items() if key in RECORDED}
         (folder / FACTS).write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
 
+    @property
+    def autoregressive(self) -> bool:
+        """Whether it was never trained to fill in masks, though it may name a token for that."""
+        return self.noise is None and self.attention_mask == CAUSAL
+
     def altered(self, **given: Any) -> Facts:
         """With what a caller says in their place; None says nothing."""
         given = {key: value for key, value in given.items() if value is not None}

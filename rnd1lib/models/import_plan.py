@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, Literal, cast
 
@@ -18,11 +18,12 @@ from rnd1lib.models.loading import component_for
 from rnd1lib.models.mask_row import FirstRow, first_row, grown
 from rnd1lib.models.mask_token import MaskToken, choose, known_ids, token_id
 from rnd1lib.models.origin import NamedTensors, Origin
+from rnd1lib.models.overrides import checked_dtype
+from rnd1lib.models.tensor_files import DTYPES
 from rnd1lib.models.tensor_names import TABLE
 from rnd1lib.models.tokenizer import Tokenizer
 from rnd1lib.models.weights import check_folder, parameters
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 GENERATION = "generation_config.json"
 
@@ -40,7 +41,6 @@ class ImportPlan:
     facts: Facts
     tokenizer: Tokenizer | None
     row: FirstRow | None
-    mask_in_words: str
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Every tensor as it will be written, one after the other."""
@@ -58,33 +58,35 @@ class ImportPlan:
         """For people: what was found, and what is made of it."""
         count, config = sum(map(prod, self.shapes.values())), self.config
         head = "tied to the table" if config.get("tie_word_embeddings") else "of its own"
+        mask = f"\nThe {self.facts.mask_token}" if self.facts.mask_token else ""
         return (
             f"{config['architectures'][0]}, {config['num_hidden_layers']} layers of width {config['hidden_size']}, vocabulary "
             f"{config['vocab_size']}, head {head}; {count / 1e6:.1f} M numbers in {str(self.dtype).removeprefix('torch.')}.\n"
-            f"Read as: {self.facts.in_words(self.tokenizer)}.{self.mask_in_words}"
+            f"Read as: {self.facts.in_words(self.tokenizer)}.{mask}"
         )
 
 
 def plan_import(origin: NamedTensors, *, mask_token: int | str | None, mask_row: str, dtype: str | None) -> ImportPlan:
     """Decides everything. Raises ModelError for tensors, a mask token or a row that cannot be, ValueError for a dtype."""
-    if dtype not in (None, *DTYPES):
-        raise ValueError(f"dtype: {dtype!r} is none of {', '.join(DTYPES)}.")
+    kind: torch.dtype | None = None if dtype is None else getattr(torch, checked_dtype(dtype))
     component, tokenizer = component_for(origin.config), origin.tokenizer
     facts = read_facts(origin.folder, origin.config, tokenizer.mask_token_id if tokenizer else None)
-    config, weights, row, words = dict(origin.config), cast(Origin, origin), None, ""
+    config, weights, row = dict(origin.config), cast(Origin, origin), None
     if mask_token is not None:
         chosen = _chosen(mask_token, config, tokenizer, facts)
         row = None if chosen.id == facts.mask_token_id else _row(mask_row, tokenizer, int(config["vocab_size"]))
         weights = grown(origin, chosen.vocab_size, chosen.id, row.trained if row else None)
-        words = _mask_in_words(chosen, mask_row if row else None)
         config["vocab_size"] = chosen.vocab_size
-        facts, tokenizer = facts.altered(mask_token_id=chosen.id), tokenizer and tokenizer.with_mask_token(chosen.id)
+        tokenizer = tokenizer and tokenizer.with_mask_token(chosen.id)
+        facts = replace(
+            facts.altered(mask_token_id=chosen.id), mask_token=_in_words(chosen, tokenizer, mask_row if row else None)
+        )
     sources = component.tensors(config)
     shapes = _shapes(component, config, weights, sources)
-    kind = DTYPES[dtype] if dtype else _own_dtype(origin, sources)
+    kind = kind or _own_dtype(origin, sources)
     return ImportPlan(
         origin=weights, sources=sources, shapes=shapes, dtype=kind, facts=facts, tokenizer=tokenizer, row=row,
-        config=_config(component, config, facts, tokenizer, kind), generation=_generation(origin, config), mask_in_words=words,
+        config=_config(component, config, facts, tokenizer, kind), generation=_generation(origin, config),
     )  # fmt: skip
 
 
@@ -108,11 +110,12 @@ def _row(rule: str, tokenizer: Tokenizer | None, rows: int) -> FirstRow:
     return FirstRow(token, trained)
 
 
-def _mask_in_words(chosen: MaskToken, rule: str | None) -> str:
-    starts = {"mean": "is the mean of the trained ones", "zero": "is zeros", "keep": "is the one that is there"}
+def _in_words(chosen: MaskToken, tokenizer: Tokenizer | None, rule: str | None) -> str:
+    name = tokenizer.tokens.id_to_token(chosen.id) if tokenizer else None
+    starts = {"mean": "is the mean of the trained ones", "zero": "is zeros", "keep": "is the one that was there"}
     row = "is kept as it was trained" if rule is None else starts.get(rule, f"is that of {rule.replace(':', ' ')}")
-    warning = f" Mind that {chosen.warning}" if chosen.warning else ""
-    return f" The mask token is {chosen.why}; its row {row}.{warning}"
+    sentence = f"mask token {chosen.id if name is None else f'{chosen.id} {name!r}'} ({chosen.why}); its row {row}."
+    return f"{sentence} Mind that {chosen.warning}" if chosen.warning else sentence
 
 
 def _shapes(
@@ -132,9 +135,9 @@ def _shapes(
 
 def _own_dtype(origin: NamedTensors, sources: list[TensorSource]) -> torch.dtype:
     """That of the table; weights in a dtype that no network computes in become float32."""
-    table = next(source for source in sources if source.parameter == TABLE)
-    own = origin.tensor(*table.tensors, (slice(0, 1),)).dtype
-    return own if own in DTYPES.values() else torch.float32
+    (table,) = next(source.tensors for source in sources if source.parameter == TABLE)
+    own = origin.tensor(table, (slice(0, 1),)).dtype
+    return own if own in DTYPES else torch.float32
 
 
 def _config(

@@ -32,4 +32,3 @@ def test_mistakes_are_sentences_and_leave_nothing(tmp_path):
     with pytest.raises(Rnd1Error, match=r"--dtype: 'int8' is none of float32, bfloat16\."):
         rnd1(tmp_path / "small.gguf", tmp_path / "out", "--dtype", "int8")
     assert [path.name for path in tmp_path.iterdir()] == ["small.gguf"]
-

@@ -197,9 +197,10 @@ def _fit_problems(recipe: Recipe, groups: list[Claim]) -> list[str]:
 
 def _shift_problems(recipe: Recipe, start: Start) -> list[str]:
     shift = recipe.components.objective.shift
-    if start.mask_token_id is None or start.facts is None or start.facts.shift == shift:
+    facts = start.facts
+    if start.mask_token_id is None or facts is None or facts.shift == shift or facts.autoregressive:
         return []
     return [
         f"objective: '{recipe.tree['objective']['use']}' has shift {shift}, and {start.path} is a diffusion model of shift "
-        f"{start.facts.shift}. The shift is a property of a checkpoint: use an objective of its shift."
+        f"{facts.shift}. The shift is a property of a checkpoint: use an objective of its shift."
     ]
