@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
@@ -11,21 +12,23 @@ import torch
 from torch import Tensor
 
 from rnd1lib.errors import ModelError
-from rnd1lib.kinds import Build, Model, TensorSource
-from rnd1lib.models.facts import Facts, read_facts
+from rnd1lib.kinds import Model, TensorSource
+from rnd1lib.models.card import licence_of
+from rnd1lib.models.facts import Facts
 from rnd1lib.models.folder import read_json
-from rnd1lib.models.loading import component_for
+from rnd1lib.models.gguf.source import GGUFFile
+from rnd1lib.models.loading import component_for, facts_of, meta_network
 from rnd1lib.models.mask_row import FirstRow, first_row, grown
 from rnd1lib.models.mask_token import MaskToken, choose, known_ids, token_id
 from rnd1lib.models.origin import NamedTensors, Origin
 from rnd1lib.models.overrides import checked_dtype
-from rnd1lib.models.tensor_files import DTYPES
 from rnd1lib.models.tensor_names import TABLE
 from rnd1lib.models.tokenizer import Tokenizer
 from rnd1lib.models.weights import check_folder, parameters
 
 IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 GENERATION = "generation_config.json"
+LICENCE = re.compile(r"[a-z0-9.-]{1,40}")  # as the Hub spells them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,7 @@ class ImportPlan:
     facts: Facts
     tokenizer: Tokenizer | None
     row: FirstRow | None
+    licence: str
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Every tensor as it will be written, one after the other."""
@@ -68,9 +72,9 @@ class ImportPlan:
 
 def plan_import(origin: NamedTensors, *, mask_token: int | str | None, mask_row: str, dtype: str | None) -> ImportPlan:
     """Decides everything. Raises ModelError for tensors, a mask token or a row that cannot be, ValueError for a dtype."""
-    kind: torch.dtype | None = None if dtype is None else getattr(torch, checked_dtype(dtype))
+    kind: torch.dtype = getattr(torch, checked_dtype(dtype)) if dtype is not None else origin.dtype
     component, tokenizer = component_for(origin.config), origin.tokenizer
-    facts = read_facts(origin.folder, origin.config, tokenizer.mask_token_id if tokenizer else None)
+    facts = facts_of(origin, tokenizer)
     config, weights, row = dict(origin.config), cast(Origin, origin), None
     if mask_token is not None:
         chosen = _chosen(mask_token, config, tokenizer, facts)
@@ -82,11 +86,11 @@ def plan_import(origin: NamedTensors, *, mask_token: int | str | None, mask_row:
             facts.altered(mask_token_id=chosen.id), mask_token=_in_words(chosen, tokenizer, mask_row if row else None)
         )
     sources = component.tensors(config)
-    shapes = _shapes(component, config, weights, sources)
-    kind = kind or _own_dtype(origin, sources)
+    shapes = _shapes(component, config, facts, weights, sources)
     return ImportPlan(
         origin=weights, sources=sources, shapes=shapes, dtype=kind, facts=facts, tokenizer=tokenizer, row=row,
         config=_config(component, config, facts, tokenizer, kind), generation=_generation(origin, config),
+        licence=_licence(origin),
     )  # fmt: skip
 
 
@@ -119,25 +123,13 @@ def _in_words(chosen: MaskToken, tokenizer: Tokenizer | None, rule: str | None) 
 
 
 def _shapes(
-    component: Model, config: Mapping[str, Any], origin: Origin, sources: list[TensorSource]
+    component: Model, config: Mapping[str, Any], facts: Facts, origin: Origin, sources: list[TensorSource]
 ) -> dict[str, tuple[int, ...]]:
     """Of every tensor, by the network on meta, which the origin's have to fit."""
-    with torch.device("meta"):
-        network: Any = component.spec(config, Build()).model.build()
+    network = meta_network(component, config, facts, "float32")
     check_folder(network, origin, sources)
     ours = parameters(network)
-    return {
-        name: tuple(ours[source.parameter].shape[1:] if source.stacked else ours[source.parameter].shape)
-        for source in sources
-        for name in source.tensors
-    }
-
-
-def _own_dtype(origin: NamedTensors, sources: list[TensorSource]) -> torch.dtype:
-    """That of the table; weights in a dtype that no network computes in become float32."""
-    (table,) = next(source.tensors for source in sources if source.parameter == TABLE)
-    own = origin.tensor(table, (slice(0, 1),)).dtype
-    return own if own in DTYPES else torch.float32
+    return {name: tuple(ours[each.parameter].shape[each.stacked :]) for each in sources for name in each.tensors}
 
 
 def _config(
@@ -160,3 +152,10 @@ def _generation(origin: NamedTensors, config: Mapping[str, Any]) -> dict[str, An
     """generation_config.json: the origin's own, else the special ids."""
     own = origin.folder / GENERATION
     return read_json(own) if own.is_file() else {key: config[key] for key in IDS if config.get(key) is not None}
+
+
+def _licence(origin: NamedTensors) -> str:
+    if isinstance(origin, GGUFFile):
+        said = origin.header.values.get("general.license")
+        return said if isinstance(said, str) and LICENCE.fullmatch(said) else "unknown"
+    return licence_of(origin.folder)

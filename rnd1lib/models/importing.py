@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 
 from rnd1lib.errors import ModelError
+from rnd1lib.models.card import Described, write_card
 from rnd1lib.models.facts import read_facts
 from rnd1lib.models.folder import CONFIG, open_folder
 from rnd1lib.models.gguf.files import ARCHIVES, unpacked
@@ -23,6 +24,7 @@ from rnd1lib.models.import_plan import GENERATION, ImportPlan, plan_import
 from rnd1lib.models.new_folder import new_folder, refuse_existing
 from rnd1lib.models.opening import open_model
 from rnd1lib.models.origin import NamedTensors
+from rnd1lib.models.streaming import stream_model
 from rnd1lib.models.tensor_files import shard_bytes, write_tensors
 
 SHARD = "5GB"
@@ -60,6 +62,8 @@ def import_model(
         with new_folder(path, needs=size) as folder:
             _write(plan, folder)
             _compare(plan, folder)
+            model = stream_model(open_folder(folder), plan.facts, plan.tokenizer)
+            write_card(folder, Described(path.resolve().name, model, plan.config, plan.licence))
     return Imported(path, f"{source}: {plan.in_words()}", len(plan.shapes), size)
 
 

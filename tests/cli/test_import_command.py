@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 from rnd1lib.cli.app import command_line
 from rnd1lib.errors import ModelError, Rnd1Error
 
-FOUND = ["out/config.json", "out/generation_config.json", "out/model.safetensors", "out/rnd1_config.json"]
+FOUND = ["out/config.json", "out/generation_config.json", "out/model.safetensors", "out/rnd1_config.json", "out/README.md"]
 
 
 def rnd1(*words):

@@ -52,6 +52,16 @@ def test_a_gguf_file_becomes_a_folder_that_is_read_like_it(quantized, tmp_path):
     }  # fmt: skip
 
 
+def test_the_card_says_what_is_known_and_no_licence_that_the_file_does_not_name(quantized, tmp_path):
+    import_model(quantized, tmp_path / "unsaid")
+    assert 'license: "unknown"' in (tmp_path / "unsaid" / "README.md").read_text()
+    for named, shown in {"apache-2.0": "apache-2.0", 'mit"\ntags: [x': "unknown"}.items():
+        write(tmp_path / "x.gguf", values={named: lambda writer, name: writer.add_license(name)})
+        card = (import_model(tmp_path / "x.gguf", tmp_path / shown).path / "README.md").read_text()
+        assert f'license: "{shown}"' in card
+        assert "tags: [x" not in card
+
+
 def test_transformers_generates_from_the_folder_what_it_generates_from_the_file(quantized, tmp_path):
     pytest.importorskip("accelerate")
     from transformers import AutoModelForCausalLM, AutoTokenizer
