@@ -37,10 +37,10 @@ def write_card(folder: Path, described: Described) -> None:
 
 def card(described: Described) -> str:
     """YAML front matter and sections; texts from outside are escaped, so that they are neither markup nor front matter."""
-    run = described.run
+    model, run = described.model, described.run
     sections = [
         _what(described),
-        use(described.config, samples=described.model.has_mask_token),
+        use(described.config, samples=model.has_mask_token, pattern=model.attention_mask.pattern(model.step)),
         *((training(run), evaluation(run)) if run else ()),
         _limits(described),
     ]

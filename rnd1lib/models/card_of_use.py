@@ -35,14 +35,18 @@ BOTH_WAYS = """\
 `flex_attention` (as run with 5.23.0). Transformers 4 ignores it and attends causally, which gives wrong logits.
 `generate` of transformers goes from left to right; this model was not trained for that.
 """
+CUSTOM = """\
+This model attends in blocks. Transformers has no such mask: it attends both ways, so that its logits are not this model's.
+"""
 FOREIGN = """\
 The classes that config.json names are not part of this folder. Copy their code beside it to open it with transformers.
 """
 
 
-def use(config: Mapping[str, Any], *, samples: bool) -> str:
-    """A section. config: the folder's config.json. samples: whether there is a mask token to sample with."""
+def use(config: Mapping[str, Any], *, samples: bool, pattern: str) -> str:
+    """A section. config: the folder's config.json. samples: whether there is a mask token. pattern: of the attention mask."""
     parts = ["## How to use it\n", SAMPLING if samples else "", *_transformers(config)]
+    parts.append(CUSTOM if pattern == "custom" else "")
     return "\n".join(filter(None, parts)).rstrip()
 
 

@@ -143,6 +143,13 @@ def test_an_autoregressive_folder_is_not_said_to_be_sampled_here(tmp_path):
     assert "is_causal" not in made
 
 
+def test_a_model_that_attends_in_blocks_is_not_said_to_give_its_logits_in_transformers(tmp_path):
+    mask = {"use": "block_causal", "block_length": 4}
+    model = load_model(write("qwen3, tied", tmp_path), attention_mask=mask, mask_token_id=MASK)
+    assert "Transformers has no such mask" in described(model, None).text
+    assert "| attention | BlockCausal |" in described(model, None).text
+
+
 def test_names_of_places():
     assert place_name("/a/b/c/") == "c"
     assert place_name("~/models/x") == "x"
