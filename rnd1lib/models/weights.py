@@ -61,12 +61,17 @@ def check_folder(network: nn.Module, origin: Origin, sources: Iterable[TensorSou
 @torch.no_grad()
 def _fill(parameter: Tensor, origin: Origin, source: TensorSource) -> None:
     local, box = shard(parameter)
-    if local.numel():
-        origin.fill(local, source, box)
+    if not local.numel():
+        return
+    origin.fill(local, source, box)
+    if not _is_finite(local):
         parts = zip(source.tensors[box[0]], local, strict=True) if source.stacked else zip(source.tensors, [local], strict=True)
-        for name, part in parts:
-            if not all(edge.isfinite() for edge in part.aminmax()):  # which NaN and infinity reach, without a copy
-                raise origin.not_finite(source.parameter, name)
+        raise origin.not_finite(source.parameter, next(name for name, part in parts if not _is_finite(part)))
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """By its smallest and largest number, which NaN and infinity reach: no copy is made."""
+    return all(bool(edge.isfinite()) for edge in tensor.aminmax())
 
 
 def shard(parameter: Tensor) -> tuple[Tensor, Box]:

@@ -69,6 +69,12 @@ def test_long_lists_are_folded_each_by_itself(copy):
     assert len(problems) == 42 and problems[21].endswith(": unexpected.") and problems[-1] == "... and 1 more are unexpected."
 
 
+def test_experts_that_are_there_apart_and_fused_are_told(copy):
+    expected, name = shapes_of(copy), "model.layers.0.mlp.experts.down_proj"
+    rewrite(copy, lambda tensors: tensors.update({name: torch.zeros(6, 48, 24)}))
+    assert open_folder(copy).problems(expected) == [f"{name}: unexpected."]
+
+
 def test_a_tied_folder_may_hold_its_head_and_old_rope_buffers(copy):
     rewrite(copy, lambda tensors: tensors.update({"model.layers.0.self_attn.rotary_emb.inv_freq": torch.zeros(8)}))
     config = json.loads((copy / "config.json").read_text())

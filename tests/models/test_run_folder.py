@@ -101,6 +101,18 @@ def test_weights_that_are_no_numbers_are_named(run):
         load_model(run.path)
 
 
+def test_a_checkpoint_of_another_network_is_told_tensor_by_tensor(run):
+    states = network(seed=3).state_dict()
+    del states["norm.weight"]
+    states["layers.1.attention.wo.weight"] = torch.zeros(3, 4)
+    write(run.checkpoints, 12, states)
+    with pytest.raises(CheckpointError) as told:
+        load_model(run.path)
+    lines = [line.partition("step-12: ")[2] for line in str(told.value).splitlines()]
+    assert lines[0] == "norm.weight: missing."
+    assert lines[1].startswith("layers.1.attention.wo.weight: has shape [3, 4], config.json asks for [96, ") and len(lines) == 2
+
+
 class Evil:
     """What a stranger's table of contents could hold."""
 

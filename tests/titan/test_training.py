@@ -106,7 +106,7 @@ def test_an_autoregressive_run_has_no_mask_token_and_converts_into_a_diffusion_r
     assert base.keys() == start.keys() and all(torch.equal(base[name], start[name]) for name in base)
 
 
-def test_a_trained_mask_row_is_kept_by_a_later_run(run, tmp_path):
+def test_a_trained_mask_row_is_kept_by_a_later_run_which_says_how_the_first_was_read(run, tmp_path, capsys):
     first = run("run.stop_after=3")
     again = run(
         f"model.init={first.folder}",
@@ -116,6 +116,8 @@ def test_a_trained_mask_row_is_kept_by_a_later_run(run, tmp_path):
         f"run.folder={tmp_path}/again",
     )
     assert torch.equal(weights(first)["tok_embeddings.mask_row"], weights(again)["tok_embeddings.mask_row"])
+    facts = f"shift 1, mask token {first.model().mask_token_id} '<|mask|>', bidirectional (rnd1_config.json)"
+    assert f"{first.folder}: {facts}\n" in capsys.readouterr().err
 
 
 def test_a_diffusion_model_of_the_other_shift_is_no_start(run, tmp_path):
