@@ -118,12 +118,12 @@ def _rope(header: Header, head_width: int) -> dict[str, Any]:
 def _llama3(header: Header, base: float, head_width: int) -> Mapping[str, Any]:
     """The scaling whose factors the file holds, one a frequency. Raises ModelError if it is none of Llama 3."""
     stored = header.tensors[ROPE_FACTORS]
-    factors = np.fromfile(header.path, np.float32, math.prod(stored.shape), offset=stored.start)
-    scaling = {"rope_type": "llama3", "factor": round(float(factors.max()), 4), **LLAMA3}
-    expected = llama3_factors(base, head_width, scaling)
-    if stored.type or len(factors) != len(expected) or not np.allclose(factors, expected, rtol=1e-4):
-        raise ModelError(f"{header.path}: {ROPE_FACTORS}: stretches RoPE otherwise than Llama 3 does, which is not built.")
-    return scaling
+    if stored.type == 0 and stored.shape == (head_width // 2,):
+        factors = np.fromfile(header.path, np.float32, head_width // 2, offset=stored.start)
+        scaling = {"rope_type": "llama3", "factor": round(float(factors.max()), 4), **LLAMA3}
+        if np.allclose(factors, llama3_factors(base, head_width, scaling), rtol=1e-4):
+            return scaling
+    raise ModelError(f"{header.path}: {ROPE_FACTORS}: stretches RoPE otherwise than Llama 3 does, which is not built.")
 
 
 def llama3_factors(base: float, head_width: int, scaling: Mapping[str, Any]) -> Sequence[float]:
