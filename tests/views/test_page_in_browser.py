@@ -296,3 +296,12 @@ def test_a_trace_without_prompts_and_one_without_details_open(look):
     bare.locator(".text .token").nth(2).hover()
     assert "entropy not recorded" in bare.locator("#detail").text_content()
     assert empty.events == bare.events == []
+
+
+def test_a_trace_without_a_step_shows_what_was_given(look):
+    shown = look([trace(canvases=[(0, [0, 1, 2])])])
+    told = shown.inner_text("body")
+    assert "Infinity" not in told and "NaN" not in told
+    assert "The moon has" in told and "Step 0 of 0" in told
+    shown.keyboard.press("ArrowRight")
+    assert shown.events == []

@@ -18,7 +18,7 @@ class Pane {
     const all = panes.map((pane) => perStep(pane.prompt));
     const steps = Math.max(1, ...panes.map((pane) => pane.prompt.steps));
     const tokens = Math.max(1, ...all.flatMap((each) => each.tokens));
-    const entropy = Math.max(...all.flatMap((each) => each.entropy)) || 1;
+    const entropy = Math.max(0, ...all.flatMap((each) => each.entropy)) || 1;
     const [committed, unsure, order] = this.curves;
     committed.draw(tokensCurve(this.prompt, steps, tokens));
     unsure.draw(entropyCurve(this.prompt, steps, entropy));
