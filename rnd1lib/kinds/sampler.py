@@ -79,7 +79,9 @@ class Sampler(Protocol):
     """Decides what a denoising step commits. The loop owns canvas, blocks, guidance, caches and stopping.
 
     steps: total over the blocks, split evenly; None: one token a step where a quota is needed, else until nothing is
-    masked. block_length: None is one block. temperature 0 is argmax. `parity` copies a peer's rounding or slot rules.
+    masked. block_length: None is one block. temperature 0 is argmax. `parity` copies a peer's rounding or slot rules. It may
+    have an attribute `in_order`: True if it commits the leftmost masks alone, so that, a token a step, a causal model needs no
+    mask token.
     """
 
     @property

@@ -58,7 +58,8 @@ class DiffusionLM:
             raise ModelError(
                 "This model has no mask token. Name one of its tokens: --mask-token ID_OR_NAME of rnd1 sample and infill, "
                 "load_model(..., mask_token_id=...), or rnd1_config.json in its folder: "
-                '{"shift": 1, "mask_token_id": ..., "attention_mask": {"use": "causal"}}.'
+                '{"shift": 1, "mask_token_id": ..., "attention_mask": {"use": "causal"}}. A causal model writes without one, '
+                "a token a step: sampler left_to_right without steps and guidance."
             )
         return self._mask_token_id
 

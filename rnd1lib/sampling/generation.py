@@ -14,6 +14,7 @@ from rnd1lib.sampling.call import Asked, Call
 from rnd1lib.sampling.canvas import Canvas
 from rnd1lib.sampling.gaps import as_text
 from rnd1lib.sampling.loop import fill
+from rnd1lib.sampling.placeholder import decodable
 from rnd1lib.views import Observer, Step, Trace
 from rnd1lib.views.notebook import fragment
 from rnd1lib.views.step import tell
@@ -66,8 +67,9 @@ def generate(
     seed, its number (`numbers`; its place in `prompts` by default) and its own ids alone. Under shift 1 an empty prompt gets
     a start token. Raises SamplingError for arguments that make no sense.
     """
-    check(model, guidance=guidance, cache=cache, seed=seed)
     component = sampler_of(sampler, options, model)
+    model = decodable(model, component, guidance=guidance)
+    check(model, guidance=guidance, cache=cache, seed=seed)
     rows = prompt_ids(model, prompts, max_new_tokens, numbers)
     reserved = _reserved_slot(model, component) if max_new_tokens else []
     new = max_new_tokens - len(reserved)
@@ -99,8 +101,9 @@ def infill(
 
     Arguments as for `generate`; blocks count from position 0. Under shift 1 a canvas must not begin with a gap.
     """
-    check(model, guidance=guidance, cache=cache, seed=seed)
     component = sampler_of(sampler, options, model)
+    model = decodable(model, component, guidance=guidance)
+    check(model, guidance=guidance, cache=cache, seed=seed)
     rows = canvas_ids(model, canvases, numbers)
     canvas = Canvas(model, rows, [0] * len(rows), component)
     asked = Asked(component, sampler, guidance, cache, seed, _numbers(numbers, rows), on_step)

@@ -12,10 +12,11 @@ import torch
 
 import rnd1lib
 from rnd1lib.errors import Note, Rnd1Error, SamplingError, Stopped
-from rnd1lib.kinds import Conversation, Denoiser
-from rnd1lib.sampling.arguments import canvas_ids, prompt_ids
+from rnd1lib.kinds import Conversation, Denoiser, Sampler
+from rnd1lib.sampling.arguments import canvas_ids, prompt_ids, sampler_of
 from rnd1lib.sampling.gaps import text_with_gaps
 from rnd1lib.sampling.generation import Generation
+from rnd1lib.sampling.placeholder import decodable
 from rnd1lib.sampling.ranks import Ranks
 from rnd1lib.sampling.rounds import Answer, Share, together
 from rnd1lib.views import Observer, Observers, Recorder, Step, Trace
@@ -83,6 +84,8 @@ def answers(
     """
     if batch < 1:
         raise SamplingError(f"batch: {batch} is below 1.")
+    if not getattr(model, "has_mask_token", True):
+        model = _decodable(model, **arguments)
     tasks = _tasks(model, rows, **arguments)[ranks.number :: ranks.count]
     with ExitStack() as stack:
         observers = [stack.enter_context(watch(model)) for watch in watches if ranks.number == 0]
@@ -99,6 +102,12 @@ def answers(
                 yield from share.answers
         except KeyboardInterrupt:
             raise Stopped(f"Interrupted: {whole} of {len(rows)} texts are whole.", 130) from None
+
+
+def _decodable(model: Any, *, sampler: str | Sampler, guidance: float = 0.0, **options: Any) -> Any:
+    """The model as `generate` and `infill` will see it, for what is done around them."""
+    own = {key: value for key, value in options.items() if key not in ("max_new_tokens", "cache", "seed")}
+    return decodable(model, sampler_of(sampler, own, model), guidance=guidance)
 
 
 def _tasks(model: Any, rows: Sequence[Row], max_new_tokens: int | None = None, **_: Any) -> list[Task]:

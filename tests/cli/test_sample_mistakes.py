@@ -136,6 +136,7 @@ def test_the_refusal_of_a_model_without_a_mask_token_names_the_flag_that_gives_i
     assert "--mask-token ID_OR_NAME" in mistake(rnd1("infill", plain, "a [[2]] b"))
     for token in ("<|mask|>", "277"):
         assert lines(rnd1("infill", plain, "small [[2]] things", "--mask-token", token))
+    assert len(lines(rnd1("sample", plain, "small", "--sampler", "left_to_right", "--max-new-tokens", "3"))) == 1
     assert "Did you mean '<|mask|>'?" in mistake(rnd1("infill", plain, "a [[2]] b", "--mask-token", "<mask>"))
     assert "320 is outside the vocabulary of 320 tokens" in mistake(rnd1("infill", plain, "a [[2]] b", "--mask-token", "320"))
 

@@ -2,10 +2,14 @@
 
 import pytest
 import torch
+from rnd1_plugins.attention_masks.bidirectional import Bidirectional
 from rnd1_plugins.samplers.left_to_right import LeftToRight
+from rnd1_plugins.samplers.rnd1_entropy import Rnd1Entropy
 
 import rnd1lib
-from rnd1lib.sampling.generation import generate
+from rnd1lib.errors import ModelError
+from rnd1lib.models.denoiser import DiffusionLM
+from rnd1lib.sampling.generation import generate, infill
 
 PROMPTS = [[5, 6, 7, 8, 9, 10, 11, 12, 13], [40], [60, 61, 62, 63], [300, 1]]
 MASK, PAD, NEW = 315, 316, 14
@@ -34,9 +38,10 @@ def pair(request, goldens, tmp_path_factory):
     return theirs, rnd1lib.load_model(folder, mask_token_id=MASK)
 
 
-def greedy(theirs, prompts, end):
+def greedy(theirs, prompts, end, ruled_out=(MASK,)):
     """transformers' answers, each prompt by itself, the mask token ruled out as it is here."""
-    options = {"do_sample": False, "max_new_tokens": NEW, "pad_token_id": PAD, "eos_token_id": end, "suppress_tokens": [MASK]}
+    options = {"do_sample": False, "max_new_tokens": NEW, "pad_token_id": PAD, "eos_token_id": end}
+    options |= {"suppress_tokens": list(ruled_out)} if ruled_out else {}
     return [theirs.generate(torch.tensor([p]), attention_mask=torch.ones(1, len(p)), **options)[0].tolist() for p in prompts]
 
 
@@ -61,3 +66,46 @@ def test_both_stop_at_the_same_end_of_text(pair):
     ours.eos_token_id = before
     assert done.sequences == greedy(theirs, PROMPTS, end)
     assert len(done.sequences[0]) < len(PROMPTS[0]) + NEW
+
+
+def plain(ours):
+    """The same network as a folder without a mask token loads."""
+    facts = {"config": ours.config, "shift": ours.shift, "attention_mask": ours.attention_mask, "eos_token_id": 317}
+    return DiffusionLM(ours.network, mask_token_id=None, pad_token_id=PAD, **facts)
+
+
+@pytest.mark.goldens
+@pytest.mark.parametrize("pair", ["qwen3"], indirect=True)
+@pytest.mark.parametrize(
+    ("sampler", "cache"), [(LeftToRight(), None), (LeftToRight(), "block"), (Rnd1Entropy(block_length=1), None)]
+)
+def test_without_a_mask_token_it_is_the_models_own_law_over_all_of_its_tokens(cache, sampler, pair):
+    """A prompt may hold every id, and an answer too: nothing is ruled out. Also where the last ids are the likeliest."""
+    theirs, ours = pair
+    model, prompts = plain(ours), [*PROMPTS, [MASK, 5, MASK], [319, 0]]
+    done = generate(model, prompts, sampler=sampler, max_new_tokens=NEW, cache=cache)
+    assert done.sequences == greedy(theirs, prompts, 317, ruled_out=())
+    if isinstance(sampler, LeftToRight):
+        filled = infill(model, [[5, 6, 320, 320, 7], [9, 320, 8]], sampler=sampler).sequences
+        alone = generate(model, [[5, 6]], sampler=sampler, max_new_tokens=2).sequences[0]
+        assert filled[0] == [*alone, 7] and len(filled[1]) == 3
+
+
+@pytest.mark.goldens
+@pytest.mark.parametrize("pair", ["qwen3"], indirect=True)
+@pytest.mark.parametrize(
+    ("sampler", "asked"),
+    [(LeftToRight(steps=4), {}), (LeftToRight(), {"guidance": 1.0}), (Rnd1Entropy(), {}), (Rnd1Entropy(block_length=2), {})],
+)
+def test_whoever_would_see_the_placeholder_is_refused(sampler, asked, pair):
+    with pytest.raises(ModelError, match=r"no mask token.*left_to_right without steps and guidance"):
+        generate(plain(pair[1]), PROMPTS, sampler=sampler, max_new_tokens=8, **asked)
+
+
+@pytest.mark.goldens
+@pytest.mark.parametrize("pair", ["qwen3"], indirect=True)
+def test_a_model_that_sees_what_is_to_come_needs_its_mask_token(pair):
+    model = plain(pair[1])
+    model.attention_mask = Bidirectional()
+    with pytest.raises(ModelError, match="no mask token"):
+        generate(model, PROMPTS, sampler=LeftToRight(), max_new_tokens=8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rnd1_plugins.samplers.options import SamplerOptions
 from rnd1_plugins.samplers.quota import even_quota
@@ -15,10 +16,12 @@ class LeftToRight(SamplerOptions):
     """Commits the leftmost masks, one a step unless `steps` says fewer steps.
 
     With a causal model of shift 1 and one token a step this is autoregressive decoding exactly: the row on the left of a
-    mask has seen all before it and nothing else; with `cache="block"` each token is run once. Any other model fills the same
-    places in the same order, with the masks on their right in view.
+    mask has seen all before it and nothing else; with `cache="block"` each token is run once; the model needs no mask token
+    then. Any other model fills the same places in the same order, with the masks on their right in view.
     """
 
+    in_order: ClassVar[bool] = True
+    """Nothing is filled in before what is on its left."""
     parity: None = None
     """No peer differs."""
 
