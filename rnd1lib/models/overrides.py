@@ -67,12 +67,12 @@ def with_row(
 ) -> tuple[Mapping[str, Any], Tokenizer | None]:
     """config.json and tokenizer of a model with a row for that mask token: where none is spare its table grows, as in a run.
 
-    ValueError: the id is neither in the table nor the one that it would grow by.
+    ModelError: the id is neither in the table nor the one that it would grow by.
     """
     if token is None or token < config["vocab_size"]:
         return config, tokenizer
     try:
         rows = new_row(token, config, tokenizer).vocab_size
     except ModelError as error:
-        raise ValueError(f"mask_token_id: {error}") from error
+        raise ModelError(f"mask_token_id: {error}") from error
     return {**config, "vocab_size": rows}, tokenizer and tokenizer.with_mask_token(token)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from rnd1lib import export, load_model
+from rnd1lib.errors import ModelError
 from rnd1lib.models.tokenizer import load_tokenizer, train_tokenizer
 
 SOURCE = Path(__file__).parents[1] / "goldens" / "hf" / "qwen3"
@@ -107,10 +108,10 @@ def test_a_folder_without_a_spare_row_gets_one_and_is_written_with_it(full, tmp_
 
 @pytest.mark.parametrize(("token", "instead"), [(321, r" Possible is 320 \(new: no row was spare"), (9999, " Possible is 320")])
 def test_an_id_far_behind_the_table_is_refused_with_the_one_that_would_do(full, token, instead):
-    with pytest.raises(ValueError, match=rf"^mask_token_id: {token} is outside the vocabulary of 320 tokens\.{instead}"):
+    with pytest.raises(ModelError, match=rf"^mask_token_id: {token} is outside the vocabulary of 320 tokens\.{instead}"):
         load_model(full, mask_token_id=token)
 
 
 def test_without_a_tokenizer_no_table_grows():
-    with pytest.raises(ValueError, match=r"^mask_token_id: 320 is outside the vocabulary of 320 tokens\.$"):
+    with pytest.raises(ModelError, match=r"^mask_token_id: 320 is outside the vocabulary of 320 tokens\.$"):
         load_model(SOURCE, mask_token_id=320)
