@@ -56,8 +56,8 @@ class DiffusionLM:
         """The id that stands for a token to be predicted. Raises ModelError for a model without one."""
         if self._mask_token_id is None:
             raise ModelError(
-                "This model has no mask token. A causal one writes a token a step without any: sampler left_to_right, no steps, "
-                "no guidance. Else name one of its tokens: --mask-token ID_OR_NAME of rnd1 sample and infill, "
+                "This model has no mask token. A causal one writes a token a step without any: sampler left_to_right, no "
+                "steps, no guidance. Else name one of its tokens: --mask-token ID_OR_NAME of rnd1 sample and infill, "
                 "load_model(..., mask_token_id=...), or rnd1_config.json in its folder: "
                 '{"shift": 1, "mask_token_id": ..., "attention_mask": {"use": "causal"}}.'
             )

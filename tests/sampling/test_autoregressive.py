@@ -98,7 +98,7 @@ def test_without_a_mask_token_it_is_the_models_own_law_over_all_of_its_tokens(ca
     [(LeftToRight(steps=4), {}), (LeftToRight(), {"guidance": 1.0}), (Rnd1Entropy(), {}), (Rnd1Entropy(block_length=2), {})],
 )
 def test_whoever_would_see_the_placeholder_is_refused(sampler, asked, pair):
-    with pytest.raises(ModelError, match="no mask token.*sampler left_to_right, no steps, no guidance"):
+    with pytest.raises(ModelError, match=r"no mask token.*sampler left_to_right, no steps, no guidance"):
         generate(plain(pair[1]), PROMPTS, sampler=sampler, max_new_tokens=8, **asked)
 
 
