@@ -68,7 +68,7 @@ def test_padding_is_no_gap_where_the_mask_token_pads_too(TableModel):
         pad_token_id = TableModel.mask_token_id
 
     long, short = [5, 6, 7, 9, 12], [8]
-    together = generate(PaddedWithMasks(), [long, short], sampler=LeftToRight(), max_new_tokens=3)
-    alone = [generate(TableModel(), [row], sampler=LeftToRight(), max_new_tokens=3).sequences[0] for row in (long, short)]
+    together = generate(PaddedWithMasks(), [long, short], sampler="llada", steps=3, max_new_tokens=3)
+    alone = [generate(TableModel(), [row], sampler="llada", steps=3, max_new_tokens=3).sequences[0] for row in (long, short)]
     assert together.sequences == alone
     assert (together.steps[-1].ids_BL[1, 4:] == PaddedWithMasks.mask_token_id).all()
