@@ -1,6 +1,7 @@
 """Runs from a model that has no mask token: which one they take, what its row begins from, and what becomes of the folder."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from rnd1_plugins.models.qwen3 import Qwen3
 from titan_runs import weights
 
 import rnd1lib
+from rnd1lib.errors import RecipeError
 from rnd1lib.kinds import Build
 from rnd1lib.models.facts import Facts
 from rnd1lib.models.loading import denoiser
@@ -92,3 +94,49 @@ def test_a_full_table_grows_is_trained_exported_and_opened_by_transformers(tied,
     again = start(run, out, "lr_groups={use: uniform, lr: 0.0}", "run.stop_after=1", f"run.folder={tmp_path}/again")
     assert "mask token 300 '<|mask|>' (declared by the model); its row is kept as it was trained." in capsys.readouterr().err
     assert torch.equal(weights(again)["tok_embeddings.mask_row"], trained.network.tok_embeddings.mask_row)
+
+
+def test_the_masks_row_of_the_head_never_learns_and_the_other_new_rows_do(full, run):
+    """The mask token is in no softmax; a row of padding is, so that it learns not to be predicted. Its start is another's."""
+    options = ("lr_groups={use: uniform, lr: 1.0e-2, weight_decay: 0.0}", "model.mask_row=token:<|endoftext|>")
+    head = weights(start(run, full[False], *options, "run.stop_after=2"))["lm_head.weight"]
+    torch.testing.assert_close(head[300], table_of(full[False], "lm_head.weight").mean(0), atol=1e-7, rtol=1e-5)
+    assert not any(torch.allclose(row, head[300], atol=1e-4) for row in head[301:])
+
+
+def test_an_autoregressive_run_leaves_the_table_alone(full, run, capsys):
+    causal = ("objective=autoregressive", "attention_mask=causal", "lr_groups={use: uniform, lr: 0.0}", "run.stop_after=1")
+    result = run(f"model={{use: qwen3, flavor: null, init: {full[True]}, tokenizer: null}}", *causal)
+    assert "mask token 300" not in capsys.readouterr().err
+    assert torch.equal(weights(result)["tok_embeddings.weight"], table_of(full[True]))
+    assert json.loads((result.folder / "model/rnd1_config.json").read_text())["mask_token_id"] is None
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        (
+            "model.mask_token_id=301",
+            r"mask_token_id: 301 is outside the vocabulary of 300 tokens\. Possible is 300 \(new",
+        ),
+        ("model.mask_token_id='<|endoftxt|>'", r"model\.mask_token_id: .* Did you mean '<\|endoftext\|>'"),
+        ("model.mask_token_id='<|endoftext|>'", r"is what ends a text, which the model has to see and to write"),
+        ("model.mask_row=keep", r"model\.mask_row: keep: .* has 300 rows and none for the mask token 300"),
+        ("model.mask_row=token:300", r"model\.mask_row: token 300 is outside the vocabulary of 300 tokens"),
+        ("model.mask_row=token:nothing", r"model\.mask_row: 'nothing' is no token of the tokenizer"),
+    ],
+)
+def test_what_cannot_be_is_a_sentence_and_nothing_is_written(override, sentence, full, run, tmp_path):
+    with pytest.raises(RecipeError, match=sentence):
+        start(run, full[True], override)
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_a_tokenizer_and_with_too_large_a_one_nothing_grows(full, run, tmp_path):
+    bare = shutil.copytree(full[True], tmp_path / "bare")
+    (bare / "tokenizer.json").unlink()
+    with pytest.raises(RecipeError, match="without a tokenizer it is not known which ids texts use"):
+        start(run, bare)
+    without_mask(302).save(tmp_path / "larger")
+    with pytest.raises(RecipeError, match="its 302 tokens do not fit the model's vocabulary of 300"):
+        start(run, full[True], f"model.tokenizer={tmp_path / 'larger'}")
