@@ -24,6 +24,7 @@ EXPERT_SIZES = ("num_experts_per_tok", "moe_intermediate_size")
 UNSAID = ("head_dim", "num_key_value_heads", "decoder_sparse_step")  # null is as good as unsaid
 EXPERTS = ("num_experts", "num_local_experts")  # 0 and null: a dense network
 SWITCHES = ("tie_word_embeddings", "norm_topk_prob")
+IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "mask_token_id")
 SCALING = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
 SPELLINGS = ("rope_scaling", "rope_parameters")
 ONLY: Mapping[str, Any] = {
@@ -105,6 +106,11 @@ def _wrong_values(config: Mapping[str, Any]) -> Iterator[str]:
     dense = config.get("mlp_only_layers")
     if not (dense is None or (isinstance(dense, list | tuple) and all(type(layer) is int for layer in dense))):
         yield f"mlp_only_layers: {dense!r} is no list of layers' numbers."
+    for key in IDS:
+        said = config.get(key)
+        listed = said if isinstance(said, list) and key == "eos_token_id" else [said]
+        if not all(each is None or type(each) is int for each in listed):
+            yield f"{key}: {said!r} is no token id."
 
 
 def _is_positive(value: Any) -> bool:

@@ -112,7 +112,7 @@ def component_for(config: Mapping[str, Any], *, or_else: str = ANYWHERE) -> Mode
     wanted = config.get("model_type")
     components, broken = model_components()
     readers = {model_type: component for component in components for model_type in component.model_types}
-    if wanted not in readers:
+    if not isinstance(wanted, str) or wanted not in readers:
         supported = ", ".join(sorted(readers)) or "none"
         sentence = f"config.json: model_type {wanted!r} is not supported. Supported: {supported}. {or_else}"
         raise ModelError("\n".join([sentence, *(f"What is broken here: {error}" for error in broken)]))

@@ -13,11 +13,16 @@ from torch import Tensor
 
 from rnd1lib.errors import ModelError, Rnd1Error
 from rnd1lib.kinds import TensorSource
+from rnd1lib.models.tensor_names import TABLE
 from rnd1lib.models.tokenizer import Tokenizer, load_tokenizer
 
 Box = tuple[slice, ...]
 """A part of a tensor: where it begins and ends along each dimension; dimensions that are left out are whole."""
 
+TIED = "lm_head.weight"
+"""The head, which a tied folder may hold once more."""
+ROWS = 4096
+"""Of a table, compared at a time."""
 LISTED = 20
 """That many of the tensors with one thing wrong are named; a folder of another model has thousands."""
 
@@ -72,19 +77,20 @@ class NamedTensors(Origin):
 
     def check(self, shapes: Mapping[str, tuple[int, ...]], sources: Iterable[TensorSource]) -> None:
         """Raises ModelError with a line for each tensor that is missing, unexpected, or of another shape or kind."""
+        sources = list(sources)
         expected = {
             name: shapes[source.parameter][1:] if source.stacked else shapes[source.parameter]
             for source in sources
             for name in source.tensors
         }
-        if problems := self.problems(expected):
+        if problems := self.problems(expected) or self._another_head(sources):
             raise ModelError("\n".join(f"{self.path}: {problem}" for problem in problems))
 
     def problems(self, expected: Mapping[str, tuple[int, ...]]) -> list[str]:
         """A sentence for each, long lists of one kind folded."""
         found = self.shapes
         tied = bool(self.config.get("tie_word_embeddings", False))
-        unexpected = [name for name in found if name not in expected and not (tied and name == "lm_head.weight")]
+        unexpected = [name for name in found if name not in expected and not (tied and name == TIED)]
         return [
             *folded([f"{name}: missing." for name in expected if name not in found], "missing"),
             *folded([f"{name}: unexpected." for name in unexpected], "unexpected"),
@@ -97,6 +103,16 @@ class NamedTensors(Origin):
                 "of another shape",
             ),
         ]
+
+    def _another_head(self, sources: Sequence[TensorSource]) -> list[str]:
+        """A tied network has no head of its own: transformers 5 leaves one that is stored and differs untied."""
+        if not self.config.get("tie_word_embeddings") or TIED not in self.shapes:
+            return []
+        (table,) = next(source.tensors for source in sources if source.parameter == TABLE)
+        parts = [(slice(start, start + ROWS),) for start in range(0, self.shapes[table][0], ROWS)]
+        if self.shapes[TIED] == self.shapes[table] and all(self.tensor(TIED, p).equal(self.tensor(table, p)) for p in parts):
+            return []
+        return [f"{TIED}: differs from {table}, to which config.json ties it. Say tie_word_embeddings: false there."]
 
     def fill(self, out: Tensor, source: TensorSource, box: Box) -> None:
         """Of a stacked parameter only the tensors that lie in the box, and of these only their part of it."""

@@ -22,6 +22,7 @@ LLADA = {
     "tie_word_embeddings": "weight_tying",
 }
 LLADA_MOE = {"intermediate_size": "dense_intermediate_size", "moe_intermediate_size": "expert_intermediate_size"}
+SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 WORDS = {"llada": LLADA, "lladamoe": LLADA_MOE}
 
 
@@ -44,7 +45,14 @@ def standard(config: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(sparse, list) and len(sparse) == written.get("num_hidden_layers") and all(each in (0, 1) for each in sparse):
         del written["moe_layer_freq"]
         written["mlp_only_layers"] = [layer for layer, each in enumerate(sparse) if not each]
-    return written
+    return written | {key: _in_the_table(written[key], written.get("vocab_size")) for key in SPECIAL_IDS if key in written}
+
+
+def _in_the_table(said: Any, rows: Any) -> Any:
+    """An id, or a list of them; without those that no row stands for: older folders say -1, or pad with a token never added."""
+    if isinstance(said, list):
+        return [each for each in said if _in_the_table(each, rows) is not None]
+    return None if type(said) is int and type(rows) is int and not 0 <= said < rows else said
 
 
 def in_words_of(model_type: str, config: Mapping[str, Any]) -> dict[str, Any]:

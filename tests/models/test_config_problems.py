@@ -1,16 +1,19 @@
 """config.json as others write it: what may be left out means what transformers takes for it, and nonsense is a sentence."""
 
 import json
+from contextlib import suppress
 
 import pytest
 import torch
 from architectures import SIZES, write
 from parity_of_logits import BOTH_WAYS, TOLERANCE, Pair, difference
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from rnd1lib import load_model
 from rnd1lib.errors import ModelError
 from rnd1lib.kinds.model import experts_of
+from rnd1lib.models.loading import component_for
 from rnd1lib.models.spelling import standard
 
 GONE = ...
@@ -58,6 +61,11 @@ WRONG = [
     ({"hidden_act": "gelu"}, "hidden_act: 'gelu' is not built, only 'silu'"),
     ({"layer_types": ["full_attention", "sliding_attention"]}, "layer_types: .* is not built, only 'full_attention'"),
     ({"layer_types": 5}, "layer_types: 5 is not built"),
+    ({"eos_token_id": "2"}, "eos_token_id: '2' is no token id"),
+    ({"pad_token_id": [2]}, r"pad_token_id: \[2\] is no token id"),
+    ({"mask_token_id": "<|mask|>"}, r"mask_token_id: '<\|mask\|>' is no token id"),
+    ({"mask_token_id": 320}, "mask_token_id: 320 is outside the vocabulary of 320 tokens"),
+    ({"model_type": ["llama"]}, r"model_type \['llama'\] is not supported"),
 ]
 WRONG_MIXTURES = [
     ({"num_experts": "six"}, "num_experts: 'six' is no positive whole number"),
@@ -74,6 +82,10 @@ WRONG_MIXTURES = [
     ({"mlp_only_layers": ["1"]}, r"mlp_only_layers: \['1'\] is no list of layers' numbers"),
     ({"norm_topk_prob": "false"}, "norm_topk_prob: 'false' is neither true nor false"),
 ]
+KEYS = ["rope_theta", "rope_scaling", "rope_parameters", "num_experts", "num_local_experts", "moe_layer_freq", "mlp_ratio"]
+KEYS += ["mask_token_id", "quantization_config", "layer_types", "use_sliding_window", "mlp_only_layers", "decoder_sparse_step"]
+VALUES = ["x", "3", True, False, None, 0, -1, 1.5, float("nan"), float("inf"), 10**9, 10**30, [], [1], ["x"], {}, {"a": 1}]
+VALUES += [[[]], {"rope_type": "default"}, {"rope_type": {}}]
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +167,41 @@ def test_a_dense_network_may_say_that_it_has_no_experts(folders, tmp_path):
     for number, none in enumerate((0, None)):
         folder = changed(folders("llama, untied"), tmp_path / str(number), {"num_experts": none, "num_experts_per_tok": none})
         assert load_model(folder).vocab_size == SIZES["vocab_size"]
+
+
+def test_special_ids_without_a_row_are_as_good_as_unsaid(folders, tmp_path):
+    ids = {"pad_token_id": -1, "bos_token_id": 320, "eos_token_id": [999, 317, -1]}
+    model = load_model(changed(folders("llama, untied"), tmp_path, ids))
+    assert (model.pad_token_id, model.bos_token_id, model.eos_token_id) == (None, None, 317)
+
+
+@pytest.mark.parametrize("name", ["llama, tied", "qwen3_moe, every second, tied"])
+def test_a_tied_folder_may_hold_its_head_once_more_but_no_other(name, folders, tmp_path):
+    """transformers 5 takes another head for the head; who ignored it would give other logits in silence."""
+    folder = changed(folders(name), tmp_path, {})
+    tensors = load_file(folder / "model.safetensors")
+    table = tensors["model.embed_tokens.weight"]
+    (folder / "model.safetensors").unlink()
+    save_file(tensors | {"lm_head.weight": table.clone()}, folder / "model.safetensors")
+    assert load_model(folder).network.enable_weight_tying
+    another = table.clone()
+    another[300, 7] += 1
+    for head in (another, table[:-1].clone()):
+        save_file(tensors | {"lm_head.weight": head}, folder / "model.safetensors")
+        with pytest.raises(
+            ModelError, match=r"lm_head\.weight: differs from model\.embed_tokens\.weight, to which config\.json"
+        ):
+            load_model(folder)
+
+
+@pytest.mark.parametrize("name", ["llama, untied", "qwen2, tied", "qwen3_moe", "llada", "llada_moe", "rnd1"])
+def test_any_value_of_any_key_is_dimensions_or_a_sentence(name, folders):
+    config = json.loads((folders(name) / "config.json").read_text())
+    component = component_for(standard(config))
+    for key in dict.fromkeys([*config, *KEYS]):
+        for value in VALUES:
+            with suppress(ModelError):
+                assert component.tensors(standard(config | {key: value}))
 
 
 @pytest.mark.parametrize("said", ["6", -6, True, 6.0, [6], {}])
