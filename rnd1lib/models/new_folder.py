@@ -65,7 +65,7 @@ def _remove_leftovers(path: Path) -> None:
 def _check_room(path: Path, needs: int) -> None:
     free = shutil.disk_usage(path.parent).free
     if needs > free:
-        raise ModelError(f"{path}: needs {needs / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free on that disk.")
+        raise ModelError(f"{path}: needs {needs / 1e6:,.1f} MB, and {free / 1e6:,.1f} MB are free on that disk.")
 
 
 def _publish(folder: Path, path: Path) -> None:

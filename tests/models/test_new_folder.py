@@ -70,7 +70,7 @@ def test_a_full_disk_is_a_sentence(tmp_path):
 
 def test_a_disk_with_too_little_room_is_told_of_before_anything_is_written(tmp_path):
     with (
-        pytest.raises(ModelError, match=r"out: needs 1000000000\.0 GB, and \d.* GB are free"),
+        pytest.raises(ModelError, match=r"out: needs 1,000,000,000,000\.0 MB, and \d.* MB are free"),
         new_folder(tmp_path / "out", needs=10**18),
     ):
         pytest.fail("there was no room")
