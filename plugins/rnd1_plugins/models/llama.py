@@ -31,6 +31,8 @@ SMOLLM2 = PUBLISHED | {
     "tie_word_embeddings": True,
     "vocab_size": 49152,
 }
+CHAT = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2}
+"""What the Instruct models of SmolLM2 begin, end and fill up with: the marks of a turn."""
 LLAMA_3 = PUBLISHED | {
     "bos_token_id": 128000,
     "eos_token_id": 128001,
@@ -75,12 +77,13 @@ class Llama:
     """The decoders of Llama 3 (Dubey et al. 2024) and SmolLM2 (Allal et al. 2025): grouped-query attention, SwiGLU, RoPE.
 
     Neither biases nor normalised queries and keys; the head is tied to the table or not; RoPE is stretched where the config
-    says `llama3`. Flavors are the published Base sizes and `tiny` (0.7 M parameters, for a CPU).
+    says `llama3`. Flavors are the published Base sizes, one Instruct model and `tiny` (0.7 M parameters, for a CPU).
     """
 
     flavors: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "tiny": _sized(TINY, 3, 96, 6, 256),
         "SmolLM2-135M": _sized(SMOLLM2, 30, 576, 9, 1536, num_key_value_heads=3),
+        "SmolLM2-135M-Instruct": _sized(SMOLLM2, 30, 576, 9, 1536, num_key_value_heads=3, **CHAT),
         "SmolLM2-360M": _sized(SMOLLM2, 32, 960, 15, 2560, num_key_value_heads=5),
         "SmolLM2-1.7B": _sized(SMOLLM2, 24, 2048, 32, 8192, num_key_value_heads=32, rope_theta=1.3e5),
         "Llama-3-8B": _sized(LLAMA_3, 32, 4096, 32, 14336),
