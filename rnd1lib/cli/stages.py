@@ -22,16 +22,18 @@ import typer
 
 
 class Stage(NamedTuple):
-    """Commands with a purpose; `$name` in them is filled in. `makes` and `commands` are templates alike.
+    """Commands with a purpose; `$name` in them is filled in. `makes` is such a template too.
 
     commands: one, or several by name that run at the same time. sample: what they write to stdout belongs on the page.
     makes: a path that is there once the stage is done, so that a second demo in the same folder passes over it.
+    on_failure: what one may do when a command fails, a sentence.
     """
 
     purpose: str
     commands: str | Mapping[str, str]
     sample: bool = False
     makes: str = ""
+    on_failure: str = ""
 
     def words(self, values: Mapping[str, object]) -> dict[str, list[str]]:
         """The words of each command; the name of one alone is empty."""
@@ -61,7 +63,8 @@ class Demo(NamedTuple):
 
 def run_stages(stages: Sequence[Stage], values: Mapping[str, object]) -> dict[str, str]:
     """Runs them in order and prints what each took; gives back the samples by their command. Fails as a command fails."""
-    seconds, samples = [], {}
+    seconds: list[float] = []
+    samples: dict[str, str] = {}
     for stage in stages:
         print(f"\n{stage.purpose}:", flush=True)
         started = time.monotonic()
@@ -70,7 +73,7 @@ def run_stages(stages: Sequence[Stage], values: Mapping[str, object]) -> dict[st
             seconds.append(0.0)
             continue
         commands = stage.words(values)
-        texts = run(commands)
+        texts = run(commands, stage.on_failure)
         seconds.append(time.monotonic() - started)
         if stage.sample:
             samples |= {shlex.join(commands[name]): text for name, text in texts.items()}
@@ -81,7 +84,7 @@ def run_stages(stages: Sequence[Stage], values: Mapping[str, object]) -> dict[st
     return samples
 
 
-def run(commands: Mapping[str, list[str]]) -> dict[str, str]:
+def run(commands: Mapping[str, list[str]], on_failure: str = "") -> dict[str, str]:
     """Prints commands and runs them at the same time; what they write to stdout is shown as it comes and given back.
 
     Of several, each line has the name of its command in front, stderr's too. When one fails the others are ended, which saves
@@ -104,7 +107,7 @@ def run(commands: Mapping[str, list[str]]) -> dict[str, str]:
         read = {name: readers.submit(_show, name, processes, failed) for name in processes}
         texts = {name: reader.result() for name, reader in read.items()}
     if failed:
-        print(f"The demo ends here: this command failed with {failed[0]}.", file=sys.stderr)
+        print(f"The demo ends here: this command failed with {failed[0]}. {on_failure}".rstrip(), file=sys.stderr)
         raise typer.Exit(failed[0] if failed[0] > 0 else 1)
     return texts
 

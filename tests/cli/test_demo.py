@@ -1,78 +1,76 @@
-"""The demo's parts; that all of it works is shown by .ci/run, which runs it."""
+"""The demos' parts; that all of the tiny one works is shown by .ci/run, which runs it."""
 
-import shlex
-import sys
 from pathlib import Path
-from string import Template
 
 import pytest
-import typer
 import typer.main
 
 from rnd1lib.cli.app import command_line
-from rnd1lib.cli.demo import STAGES, losses_and_bounds, new_folder, run
+from rnd1lib.cli.demo import losses_and_bounds, made_folder, values_of
+from rnd1lib.cli.demo_real import REAL
+from rnd1lib.cli.demo_tiny import TINY
+from rnd1lib.cli.prompts import read_prompts
 from rnd1lib.errors import Rnd1Error
 from rnd1lib.recipe import read_recipe
 
-VALUES = {"folder": "a folder/demo", "steps": 2, "autoregressive_steps": 3, "comparison": "print(1)"}
+DEMOS = {"tiny": TINY, "real": REAL}
 
 
-def words(stage):
-    command = [Template(word).substitute(VALUES) for word in shlex.split(stage.command)]
-    start = command.index("rnd1lib") if "rnd1lib" in command else 0
-    return command[start + 1 :]
+def commands(demo):
+    """The words behind `rnd1` of each of its commands."""
+    values = values_of(demo, Path("a folder/demo"), quick=True)
+    for stage in demo.stages:
+        for words in stage.words(values).values():
+            if "rnd1lib" in words or words[0] == "rnd1":
+                yield words[words.index("rnd1lib" if "rnd1lib" in words else "rnd1") + 1 :]
 
 
-@pytest.mark.parametrize("stage", STAGES[:-1], ids=lambda stage: stage.purpose[:30])
-def test_every_command_is_a_public_one(stage):
-    name, *arguments = words(stage)
+ALL = [pytest.param(demo, words, id=f"{name} {words[0]}") for name, demo in DEMOS.items() for words in commands(demo)]
+
+
+@pytest.mark.parametrize(("demo", "words"), ALL)
+def test_every_command_is_a_public_one(demo, words):
+    name, *arguments = words
     typer.main.get_command(command_line()).commands[name].make_context(name, arguments)
 
 
-def test_every_recipe_has_the_keys_that_are_set():
-    trained = [words(stage) for stage in STAGES if "train" in words(stage)]
-    assert len(trained) == 3
-    for _, recipe, *overrides in trained:
-        assert read_recipe(recipe, overrides).run.folder.startswith("a folder/demo/")
+@pytest.mark.parametrize(("name", "runs"), [("tiny", 3), ("real", 2)])
+def test_every_recipe_has_the_keys_that_are_set(name, runs):
+    trained = [words for words in commands(DEMOS[name]) if words[0] == "train"]
+    assert len(trained) == runs
+    folders = {Path(read_recipe(recipe, overrides).run.folder) for _, recipe, *overrides in trained}
+    assert len(folders) == runs
+    assert folders >= {Path("a folder/demo") / arm for arm in DEMOS[name].arms}
+
+
+def test_the_gaps_of_the_real_demo_are_three_prompts_with_a_gap_each():
+    files = {words[words.index("--prompts") + 1] for words in commands(REAL) if "--prompts" in words}
+    (prompts,) = [read_prompts([], Path(file), ids=False) for file in files]
+    assert len(prompts) == 3
+    assert all(prompt.count("[[") == 1 for prompt in prompts)
+
+
+def test_the_real_demo_does_its_work_in_the_order_that_it_needs():
+    first = [words[0] for words in commands(REAL)]
+    assert first == ["import", "sample", "infill", "infill", "train", "train", "infill"]
 
 
 def test_without_a_name_the_next_free_folder_is_taken(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    made = [new_folder(None) for _ in range(3)]
+    made = [made_folder(TINY, None) for _ in range(3)]
     assert made == [Path("runs/demo"), Path("runs/demo-2"), Path("runs/demo-3")]
     assert all(folder.is_dir() for folder in made)
 
 
-def test_a_folder_that_exists_is_left_alone(tmp_path):
+def test_a_folder_that_exists_is_left_alone_unless_the_demo_goes_on(tmp_path):
     with pytest.raises(Rnd1Error, match="overwrites nothing"):
-        new_folder(tmp_path)
+        made_folder(TINY, tmp_path)
+    assert made_folder(REAL, tmp_path) == tmp_path
 
 
-def test_a_command_is_printed_and_its_output_shown_and_kept(capfd):
-    assert run([sys.executable, "-c", "print('out of it')"]) == "out of it\n"
-    shown = capfd.readouterr().out
-    assert f"$ {sys.executable} -c " in shown
-    assert "\nout of it\n" in shown
-
-
-def test_a_command_sees_one_thread_and_the_programs_of_this_environment():
-    script = "import os; print(os.environ['OMP_NUM_THREADS'], os.environ['PATH'])"
-    threads, path = run([sys.executable, "-c", script]).split(maxsplit=1)
-    assert threads == "1"
-    assert path.startswith(str(Path(sys.executable).parent))
-
-
-def test_a_command_that_fails_ends_the_demo_with_its_code(capfd):
-    with pytest.raises(typer.Exit) as left:
-        run([sys.executable, "-c", "import sys; print('why', file=sys.stderr); sys.exit(7)"])
-    assert left.value.exit_code == 7
-    assert "why" in capfd.readouterr().err
-
-
-def test_a_command_that_a_signal_ends_is_a_failure_too():
-    with pytest.raises(typer.Exit) as left:
-        run([sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"])
-    assert left.value.exit_code == 1
+def test_a_demo_that_goes_on_has_one_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert {made_folder(REAL, None) for _ in range(2)} == {Path("runs/demo-real")}
 
 
 def test_losses_and_bounds_are_told_apart(tmp_path):

@@ -10,6 +10,7 @@ ARMS = {
     "from the AR model": Arm([8.0, 6.5, 6.0], [(0, 8.25), (3, 6.125)]),
     "from <random> weights": Arm([9.0, 8.0, 7.5], [(0, 9.5), (3, 7.75)]),
 }
+WHY = "As many steps < from both."
 ATTACK = "</pre><script>alert(1)</script><img src=x onerror=alert(1)>&amp;"
 
 
@@ -32,7 +33,7 @@ class Reader(HTMLParser):
 @pytest.fixture(scope="module")
 def page():
     reader = Reader()
-    reader.feed(demo_page(ARMS, {"prompt": ATTACK}, [f"rnd1 sample '{ATTACK}'"]))
+    reader.feed(demo_page(WHY, ARMS, {"prompt": ATTACK}, [f"rnd1 sample '{ATTACK}'"]))
     return reader
 
 
@@ -47,6 +48,10 @@ def test_what_a_model_wrote_is_shown_as_text(page):
     assert page.text.count(ATTACK) == 2
 
 
+def test_what_is_compared_is_said(page):
+    assert page.text.count(WHY) == 1
+
+
 def test_both_arms_have_a_curve_and_their_bounds(page):
     assert page.tags.count("svg") == 1
     for name, arm in ARMS.items():
@@ -56,7 +61,7 @@ def test_both_arms_have_a_curve_and_their_bounds(page):
 
 
 def test_the_same_figures_give_the_same_page():
-    assert demo_page(ARMS, {}, []) == demo_page(ARMS, {}, [])
+    assert demo_page(WHY, ARMS, {}, []) == demo_page(WHY, ARMS, {}, [])
 
 
 def test_a_running_mean_looks_back_ten_steps():
