@@ -28,6 +28,7 @@ PUBLISHED = {  # parameters, as the model cards and the folders' indices count t
     (Qwen3, "32B"): 32_762_123_264,
     (Qwen3Moe, "30B-A3B"): 30_532_122_624,
     (Llama, "SmolLM2-135M"): 134_515_008,
+    (Llama, "SmolLM2-135M-Instruct"): 134_515_008,
     (Llama, "SmolLM2-360M"): 361_821_120,
     (Llama, "SmolLM2-1.7B"): 1_711_376_384,
     (Llama, "Llama-3-8B"): 8_030_261_248,
