@@ -12,7 +12,7 @@ from rnd1lib.plugins import installed
 from rnd1lib.recipe.layers import shipped
 from rnd1lib.titan.preparation.plan import plan_run
 
-NAMES = sorted(name for name in shipped(installed()) if name.startswith("smollm2/") and name != "smollm2/base")
+NAMES = sorted(name for name in shipped(installed()) if name.startswith("smollm2/"))
 SMALL = ["model.mask_token_id=null", "train.batch_tokens=128", "train.sequence_length=64", "train.micro_batch_rows=null"]
 SHORT = ["train.steps=2", "train.streams=2", "evaluators.nll.rows=4", "callbacks.console=null"]
 
