@@ -11,12 +11,10 @@ import rnd1lib
 
 EP = "titan.parallelism.expert_parallel_degree=2"
 SHIFTED, UNSHIFTED = "objective=a2d_shift", "objective=mdlm"
-FAMILIES = {
-    "qwen3": [SHIFTED],
+FAMILIES = {  # Qwen3 is the first without experts, LLaDA the second unshifted
     "qwen3_moe": [SHIFTED],
     "llama": [SHIFTED],
     "qwen2": [SHIFTED],
-    "llada": [UNSHIFTED],
     "llada_moe": [UNSHIFTED],
 }
 MIXTURES = ["qwen3_moe", "llada_moe"]
