@@ -1,4 +1,4 @@
-"""A step of every family in bf16, only attention and the mask token's row training: what one rank and two are asked for.
+"""A step of four families in bf16, only attention and the mask token's row training: what one rank and two are asked for.
 
 As a script it is run by two ranks: RECIPE OUT; what each run wrote of its steps lies in OUT/found.json.
 """
@@ -11,7 +11,7 @@ import rnd1lib
 
 EP = "titan.parallelism.expert_parallel_degree=2"
 SHIFTED, UNSHIFTED = "objective=a2d_shift", "objective=mdlm"
-FAMILIES = {  # Qwen3 is the first without experts, LLaDA the second unshifted
+FAMILIES = {  # dense Qwen3 and LLaDA are built of the same parts
     "qwen3_moe": [SHIFTED],
     "llama": [SHIFTED],
     "qwen2": [SHIFTED],

@@ -1,4 +1,4 @@
-"""Two ranks train a tiny network of every family in bf16 as one does, mixtures with their experts on both."""
+"""Two ranks train a tiny network of four families in bf16 as one does, mixtures with their experts on both."""
 
 import json
 from pathlib import Path
