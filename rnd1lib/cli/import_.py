@@ -35,10 +35,9 @@ def import_(
     Example: rnd1 import SmolLM2-135M-Instruct.Q4_1.gguf smollm2 --mask-token '<empty_output>'
     """
     token = int(mask_token) if mask_token is not None and mask_token.isdecimal() else mask_token
+    write = import_module("rnd1lib.models.importing").import_model
     try:
-        done = import_module("rnd1lib.models.importing").import_model(
-            source, out, mask_token=token, mask_row=mask_row, dtype=dtype
-        )
+        done = write(source, out, mask_token=token, mask_row=mask_row, dtype=dtype)
     except ValueError as error:
         raise Rnd1Error(f"--{error}") from error
     typer.echo(done.decided)

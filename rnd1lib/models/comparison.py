@@ -66,13 +66,13 @@ def compare(
 
 
 def _check_equal(written: NamedTensors, name: str, tensor: Tensor) -> None:
-    back = written.tensor(name)
-    if back.dtype != tensor.dtype or not torch.equal(_bits(back), _bits(tensor)):
+    if not same_bits(written.tensor(name), tensor):
         raise ModelError(f"{name}: what was read back is not what was written.")
 
 
-def _bits(tensor: Tensor) -> Tensor:
-    return tensor.contiguous().view(torch.int16 if tensor.itemsize == 2 else torch.int32)
+def same_bits(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are the same to the last bit: zeros have a sign."""
+    return one.dtype == other.dtype and torch.equal(one.contiguous().view(torch.uint8), other.contiguous().view(torch.uint8))
 
 
 def _comparable(model: DiffusionLM, ids_BL: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any, TypeGuard
 
 from rnd1lib.kinds.model import experts_of
+from rnd1lib.models.spelling import SPECIAL_IDS
 
 LARGEST = {"num_hidden_layers": 2048, "num_experts": 8192, "num_local_experts": 8192}
 LARGEST_SIZE = 1 << 24
@@ -24,7 +25,7 @@ EXPERT_SIZES = ("num_experts_per_tok", "moe_intermediate_size")
 UNSAID = ("head_dim", "num_key_value_heads", "decoder_sparse_step")  # null is as good as unsaid
 EXPERTS = ("num_experts", "num_local_experts")  # 0 and null: a dense network
 SWITCHES = ("tie_word_embeddings", "norm_topk_prob")
-IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "mask_token_id")
+IDS = (*SPECIAL_IDS, "mask_token_id")
 SCALING = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
 SPELLINGS = ("rope_scaling", "rope_parameters")
 ONLY: Mapping[str, Any] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from math import prod
@@ -19,7 +18,7 @@ from rnd1lib.models.comparison import Comparison, compare, named_tensors
 from rnd1lib.models.denoiser import DiffusionLM
 from rnd1lib.models.elsewhere import advice, check_offered
 from rnd1lib.models.facts import Facts
-from rnd1lib.models.folder import CONFIG
+from rnd1lib.models.folder import CONFIG, GENERATION, write_json
 from rnd1lib.models.loading import MissingNoise, component_for, facts_of, model_components
 from rnd1lib.models.manifest import facts_of as facts_of_file
 from rnd1lib.models.new_folder import new_folder, refuse_existing
@@ -30,11 +29,10 @@ from rnd1lib.models.run_record import read_run
 from rnd1lib.models.run_weights import RunWeights
 from rnd1lib.models.shipped_code import shipped_code
 from rnd1lib.models.streaming import NetworkWeights, stream_model
-from rnd1lib.models.tensor_files import shard_bytes, write_tensors
-from rnd1lib.models.weights import parameters
+from rnd1lib.models.tensor_files import SHARD_SIZE, shard_bytes, write_tensors
+from rnd1lib.models.weights import folder_shapes
 
-GENERATION, CHECKSUMS = "generation_config.json", "SHA256SUMS"
-SHARD_SIZE = "5GB"
+CHECKSUMS = "SHA256SUMS"
 
 
 class UnknownLayout(ModelError, ValueError):
@@ -97,8 +95,7 @@ def export_and_compare(
         )
     written = getattr(torch, asked) if asked else source.origin.dtype
     sources = component.tensors(source.model.config)
-    ours = parameters(source.model.network)
-    shapes = {name: ours[each.parameter].shape[each.stacked :] for each in sources for name in each.tensors}
+    shapes = folder_shapes(source.model.network, sources)
     with new_folder(path, needs=sum(map(prod, shapes.values())) * written.itemsize) as folder:
         tensors = named_tensors(source.origin, source.model, sources)
         write_tensors(folder, shapes, tensors, dtype=written, most=most)
@@ -143,10 +140,10 @@ def _describe(model: DiffusionLM, component: Model, folder: Path, layout: str, d
     if model.tokenizer is not None:
         named = model.tokenizer if facts.mask_token_id is None else model.tokenizer.with_mask_token(facts.mask_token_id)
         named.save(folder)
-    _write_json(folder / GENERATION, _generation(config))
+    write_json(folder / GENERATION, _generation(config))
     for code in shipped_code(config):
         (folder / code.name).write_bytes(code.read_bytes())
-    _write_json(folder / CONFIG, config)
+    write_json(folder / CONFIG, config)
     return config
 
 
@@ -193,7 +190,3 @@ def _write_checksums(folder: Path) -> None:
     """As `sha256sum --check` reads them; of every other file."""
     sums = [f"{facts_of_file(file).sha256}  {file.name}\n" for file in sorted(folder.iterdir())]
     (folder / CHECKSUMS).write_text("".join(sums), encoding="utf-8")
-
-
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

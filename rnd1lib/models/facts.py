@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rnd1lib.errors import ModelError
-from rnd1lib.models.folder import FACTS, read_json
+from rnd1lib.models.folder import FACTS, read_json, write_json
 from rnd1lib.models.tokenizer import Tokenizer
 
 BIDIRECTIONAL, CAUSAL = {"use": "bidirectional"}, {"use": "causal"}
@@ -56,7 +55,7 @@ class Facts:
     def write(self, folder: Path) -> None:
         """Writes rnd1_config.json."""
         own = {key: value for key, value in asdict(self).items() if key in RECORDED}
-        (folder / FACTS).write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
+        write_json(folder / FACTS, own)
 
     @property
     def autoregressive(self) -> bool:

@@ -23,7 +23,7 @@ from rnd1lib.models.gguf.header import SUFFIX
 from rnd1lib.models.origin import Box, NamedTensors, folded
 from rnd1lib.models.spelling import standard
 
-CONFIG, FACTS = "config.json", "rnd1_config.json"
+CONFIG, FACTS, GENERATION = "config.json", "rnd1_config.json", "generation_config.json"
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 HUB_PATTERNS = ["*.json", "*.safetensors", "merges.txt"]
@@ -152,6 +152,11 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ModelError(f"{path}: holds a {type(value).__name__}, not an object.")
     return value
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """A JSON object as a file of a folder that is being made. OSError: the disk is full."""
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 def _files(path: Path) -> dict[str, Path]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -15,19 +15,18 @@ from rnd1lib.errors import ModelError
 from rnd1lib.kinds import Model, TensorSource
 from rnd1lib.models.card import licence_of
 from rnd1lib.models.facts import Facts
-from rnd1lib.models.folder import read_json
+from rnd1lib.models.folder import GENERATION, read_json
 from rnd1lib.models.gguf.source import GGUFFile
 from rnd1lib.models.loading import component_for, facts_of, meta_network
-from rnd1lib.models.mask_row import FirstRow, first_row, grown
-from rnd1lib.models.mask_token import MaskToken, choose, known_ids, token_id
+from rnd1lib.models.mask_row import FirstRow, first_row, grown, row_of_rule
+from rnd1lib.models.mask_token import MaskToken, choose
 from rnd1lib.models.origin import NamedTensors, Origin
 from rnd1lib.models.overrides import checked_dtype
+from rnd1lib.models.spelling import SPECIAL_IDS
 from rnd1lib.models.tensor_names import TABLE
 from rnd1lib.models.tokenizer import Tokenizer
-from rnd1lib.models.weights import check_folder, parameters
+from rnd1lib.models.weights import check_folder, folder_shapes
 
-IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
-GENERATION = "generation_config.json"
 LICENCE = re.compile(r"[a-z0-9.-]{1,40}")  # as the Hub spells them
 
 
@@ -82,9 +81,8 @@ def plan_import(origin: NamedTensors, *, mask_token: int | str | None, mask_row:
         weights = grown(origin, chosen.vocab_size, chosen.id, row.trained if row else None)
         config["vocab_size"] = chosen.vocab_size
         tokenizer = tokenizer and tokenizer.with_mask_token(chosen.id)
-        facts = replace(
-            facts.altered(mask_token_id=chosen.id), mask_token=_in_words(chosen, tokenizer, mask_row if row else None)
-        )
+        words = chosen.in_words(tokenizer, _becomes(mask_row if row else None))
+        facts = replace(facts.altered(mask_token_id=chosen.id), mask_token=words)
     sources = component.tensors(config)
     shapes = _shapes(component, config, facts, weights, sources)
     return ImportPlan(
@@ -102,24 +100,16 @@ def _chosen(mask_token: int | str, config: Mapping[str, Any], tokenizer: Tokeniz
 
 
 def _row(rule: str, tokenizer: Tokenizer | None, rows: int) -> FirstRow:
-    trained = known_ids(tokenizer) if tokenizer else None
-    if rule in ("mean", "zero", "keep"):
-        return FirstRow(cast(Literal["mean", "zero", "keep"], rule), trained)
-    if not rule.startswith("token:"):
-        raise ModelError(f"mask row: {rule!r} is none of mean, zero, keep, token:ID.")
-    name = rule.removeprefix("token:")
-    token = int(name) if name.isdecimal() else token_id(name, tokenizer)
-    if token >= rows:
-        raise ModelError(f"mask row: token {token} is outside the vocabulary of {rows} tokens.")
-    return FirstRow(token, trained)
+    try:
+        return row_of_rule(rule, tokenizer, rows)
+    except ModelError as error:
+        raise ModelError(f"mask row: {error}") from error
 
 
-def _in_words(chosen: MaskToken, tokenizer: Tokenizer | None, rule: str | None) -> str:
-    name = tokenizer.tokens.id_to_token(chosen.id) if tokenizer else None
+def _becomes(rule: str | None) -> str:
+    """The mask token's row, for people: a clause without its subject. None: it masked before."""
     starts = {"mean": "is the mean of the trained ones", "zero": "is zeros", "keep": "is the one that was there"}
-    row = "is kept as it was trained" if rule is None else starts.get(rule, f"is that of {rule.replace(':', ' ')}")
-    sentence = f"mask token {chosen.id if name is None else f'{chosen.id} {name!r}'} ({chosen.why}); its row {row}."
-    return f"{sentence} Mind that {chosen.warning}" if chosen.warning else sentence
+    return "is kept as it was trained" if rule is None else starts.get(rule, f"is that of {rule.replace(':', ' ')}")
 
 
 def _shapes(
@@ -128,8 +118,7 @@ def _shapes(
     """Of every tensor, by the network on meta, which the origin's have to fit."""
     network = meta_network(component, config, facts, "float32")
     check_folder(network, origin, sources)
-    ours = parameters(network)
-    return {name: tuple(ours[each.parameter].shape[each.stacked :]) for each in sources for name in each.tensors}
+    return folder_shapes(network, sources)
 
 
 def _config(
@@ -138,7 +127,7 @@ def _config(
     """config.json in the layout of its family; ids that it leaves out are the tokenizer's."""
     model_type = str(config["model_type"])
     layout = model_type if model_type in component.layouts else component.layouts[0]
-    ids = {key: getattr(tokenizer, key, None) if config.get(key) is None else config[key] for key in IDS}
+    ids = {key: getattr(tokenizer, key, None) if config.get(key) is None else config[key] for key in SPECIAL_IDS}
     written = component.folder_config(
         {**config, **ids},
         layout=layout,
@@ -151,7 +140,7 @@ def _config(
 def _generation(origin: NamedTensors, config: Mapping[str, Any]) -> dict[str, Any]:
     """generation_config.json: the origin's own, else the special ids."""
     own = origin.folder / GENERATION
-    return read_json(own) if own.is_file() else {key: config[key] for key in IDS if config.get(key) is not None}
+    return read_json(own) if own.is_file() else {key: config[key] for key in SPECIAL_IDS if config.get(key) is not None}
 
 
 def _licence(origin: NamedTensors) -> str:

@@ -5,29 +5,25 @@ No weights are put into a network: they go from file to file, a tensor at a time
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import torch
+from typing import NamedTuple
 
 from rnd1lib.errors import ModelError
 from rnd1lib.models.card import Described, write_card
+from rnd1lib.models.comparison import same_bits
 from rnd1lib.models.facts import read_facts
-from rnd1lib.models.folder import CONFIG, open_folder
+from rnd1lib.models.folder import CONFIG, GENERATION, open_folder, write_json
 from rnd1lib.models.gguf.files import ARCHIVES, unpacked
 from rnd1lib.models.gguf.source import open_gguf
-from rnd1lib.models.import_plan import GENERATION, ImportPlan, plan_import
+from rnd1lib.models.import_plan import ImportPlan, plan_import
 from rnd1lib.models.new_folder import new_folder, refuse_existing
 from rnd1lib.models.opening import open_model
 from rnd1lib.models.origin import NamedTensors
 from rnd1lib.models.streaming import stream_model
-from rnd1lib.models.tensor_files import shard_bytes, write_tensors
-
-SHARD = "5GB"
+from rnd1lib.models.tensor_files import SHARD_SIZE, shard_bytes, write_tensors
 
 
 class Imported(NamedTuple):
@@ -82,16 +78,12 @@ def opened(source: str | Path, path: Path) -> Iterator[NamedTensors]:
 
 
 def _write(plan: ImportPlan, folder: Path) -> None:
-    _write_json(folder / CONFIG, plan.config)
-    _write_json(folder / GENERATION, plan.generation)
+    write_json(folder / CONFIG, plan.config)
+    write_json(folder / GENERATION, plan.generation)
     plan.facts.write(folder)
     if plan.tokenizer is not None:
         plan.tokenizer.save(folder)
-    write_tensors(folder, plan.shapes, plan.tensors(), dtype=plan.dtype, most=shard_bytes(SHARD))
-
-
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    write_tensors(folder, plan.shapes, plan.tensors(), dtype=plan.dtype, most=shard_bytes(SHARD_SIZE))
 
 
 def _compare(plan: ImportPlan, folder: Path) -> None:
@@ -107,8 +99,3 @@ def _compare(plan: ImportPlan, folder: Path) -> None:
         differing.append("the tokenizer")
     if differing:
         raise ModelError(f"{folder}: not kept, since read back it differs in {', '.join(differing[:8])}.")
-
-
-def same_bits(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Whether two tensors are the same to the last bit: zeros have a sign."""
-    return one.dtype == other.dtype and torch.equal(one.contiguous().view(torch.uint8), other.contiguous().view(torch.uint8))

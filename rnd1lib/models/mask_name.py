@@ -40,11 +40,8 @@ def with_name(
         raise ModelError(f"The tokenizer leaves out id {mask_token_id}, and a name can only be given behind its last one.")
     written = {**config, "mask_token": name, KNOWN_IDS: config.get(KNOWN_IDS, first)}
     if isinstance(listed := config.get("added_tokens_decoder"), Mapping):
-        ids = map(str, range(first, mask_token_id + 1))
-        written["added_tokens_decoder"] = {
-            **listed,
-            **{token_id: _entry(each) for token_id, each in zip(ids, added, strict=True)},
-        }
+        entries = {str(token_id): _entry(each) for token_id, each in enumerate(added, start=first)}
+        written["added_tokens_decoder"] = {**listed, **entries}
     return copy, written
 
 

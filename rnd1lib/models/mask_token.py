@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from rnd1lib.errors import ModelError
 from rnd1lib.models.mask_name import KNOWN_IDS
+from rnd1lib.models.spelling import SPECIAL_IDS
 from rnd1lib.models.tokenizer import Tokenizer
 from rnd1lib.registry import did_you_mean
 
@@ -15,7 +16,6 @@ BLOCK = 64
 """Rows by which table and head grow come in multiples of it: so padded, products with them are fast."""
 SHOWN = 8
 """Special tokens that an error names; some tokenizers have hundreds."""
-SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
 class MaskToken(NamedTuple):
@@ -28,6 +28,12 @@ class MaskToken(NamedTuple):
     vocab_size: int
     why: str
     warning: str = ""
+
+    def in_words(self, tokenizer: Tokenizer | None, row: str) -> str:
+        """For people: which token it is and why. row: what becomes of its row, a clause such as `starts from zeros`."""
+        name = tokenizer.tokens.id_to_token(self.id) if tokenizer else None
+        sentence = f"mask token {self.id if name is None else f'{self.id} {name!r}'} ({self.why}); its row {row}."
+        return f"{sentence} Mind that {self.warning}" if self.warning else sentence
 
 
 def choose(

@@ -13,9 +13,11 @@ from torch import Tensor
 
 from rnd1lib.disk import flush
 from rnd1lib.errors import ModelError
-from rnd1lib.models.folder import INDEX, WHOLE
+from rnd1lib.models.folder import INDEX, WHOLE, write_json
 
 DTYPES = {torch.float32: "F32", torch.bfloat16: "BF16"}
+SHARD_SIZE = "5GB"
+"""The most bytes of tensors in a file, as in folders on the Hub, where nobody says otherwise."""
 UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}
 LONGEST_HEADER = 100_000_000
 """In bytes; safetensors reads no longer one."""
@@ -65,7 +67,7 @@ def write_tensors(
             "metadata": {"total_size": total},
             "weight_map": {name: file for file, names in files.items() for name in names},
         }
-        (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+        write_json(folder / INDEX, index)
 
 
 def _write_file(path: Path, shapes: Shapes, tensors: Iterator[tuple[str, Tensor]], dtype: torch.dtype) -> None:

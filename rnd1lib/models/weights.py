@@ -58,6 +58,12 @@ def check_folder(network: nn.Module, origin: Origin, sources: Iterable[TensorSou
     origin.check({name: tuple(parameter.shape) for name, parameter in parameters(network).items()}, sources)
 
 
+def folder_shapes(network: nn.Module, sources: Iterable[TensorSource]) -> dict[str, tuple[int, ...]]:
+    """Of every tensor that a network, which may be on meta, is written as, by its Hugging Face name."""
+    ours = parameters(network)
+    return {name: tuple(ours[each.parameter].shape[each.stacked :]) for each in sources for name in each.tensors}
+
+
 @torch.no_grad()
 def _fill(parameter: Tensor, origin: Origin, source: TensorSource) -> None:
     local, box = shard(parameter)

@@ -8,6 +8,7 @@ from gguf_files import SHAPES, SIZES, write
 
 import rnd1lib
 from rnd1lib.errors import ModelError
+from rnd1lib.models.comparison import same_bits
 from rnd1lib.models.gguf.source import open_gguf
 
 PLAIN = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1")
@@ -25,10 +26,6 @@ def read_by_transformers(path, model):
     from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
     return load_gguf_checkpoint(str(path), return_tensors=True, model_to_load=model)
-
-
-def same_bits(a, b):
-    return a.dtype == b.dtype and torch.equal(a.contiguous().view(torch.uint8), b.contiguous().view(torch.uint8))
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 
 import rnd1lib
 from rnd1lib.errors import ModelError
+from rnd1lib.models.comparison import same_bits
 from rnd1lib.models.gguf.source import open_gguf
-from rnd1lib.models.importing import import_model, same_bits
+from rnd1lib.models.importing import import_model
 from rnd1lib.models.tokenizer import load_tokenizer
 
 EMPTY_OUTPUT = 3  # the id of <empty_output>

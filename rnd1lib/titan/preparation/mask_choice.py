@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
 from rnd1lib.errors import ModelError, RecipeError
-from rnd1lib.models.mask_row import FirstRow
-from rnd1lib.models.mask_token import MaskToken, choose, known_ids, token_id
+from rnd1lib.models.mask_row import FirstRow, row_of_rule
+from rnd1lib.models.mask_token import MaskToken, choose, known_ids
 from rnd1lib.models.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -34,35 +34,21 @@ def named(tokenizer: Tokenizer | None, token: MaskToken) -> Tokenizer | None:
 def choose_row(recipe: Recipe, start: Start, mask_token_id: int, tokenizer: Tokenizer | None) -> FirstRow:
     """What its row starts from; one that was trained is kept in any case. RecipeError: a row that is not there."""
     rule, rows = recipe.model.mask_row, start.config["vocab_size"]
-    trained = known_ids(tokenizer)
     if mask_token_id == start.mask_token_id:
-        return FirstRow("keep", trained)
+        return FirstRow("keep", known_ids(tokenizer))
     if rule == "keep" and start.path and mask_token_id >= rows:
         raise RecipeError(
             f"model.mask_row: keep: {start.path} has {rows} rows and none for the mask token {mask_token_id}, so the table "
             "grows and there is nothing to keep. Use mean, zero or token:ID."
         )
-    if not rule.startswith("token:"):
-        return FirstRow(cast(Literal["mean", "zero", "keep"], rule), trained)
-    name = rule.removeprefix("token:")
     try:
-        token = int(name) if name.isdecimal() else token_id(name, tokenizer)
+        return row_of_rule(rule, tokenizer, rows)
     except ModelError as error:
         raise RecipeError(f"model.mask_row: {error}") from error
-    if token >= rows:
-        raise RecipeError(f"model.mask_row: token {token} is outside the vocabulary of {rows} tokens.")
-    return FirstRow(token, trained)
 
 
-def told(recipe: Recipe, start: Start, token: MaskToken, row: FirstRow, tokenizer: Tokenizer | None) -> str:
-    """What was decided and why, for people: a sentence."""
-    name = tokenizer.tokens.id_to_token(token.id) if tokenizer else None
-    known = token.id if name is None else f"{token.id} {name!r}"
-    sentence = f"mask token {known} ({token.why}); its row {_starts_from(recipe, start, token.id, row)}."
-    return f"{sentence} Mind that {token.warning}" if token.warning else sentence
-
-
-def _starts_from(recipe: Recipe, start: Start, token: int, row: FirstRow) -> str:
+def starts_from(recipe: Recipe, start: Start, token: int, row: FirstRow) -> str:
+    """What the mask token's row starts from, for people: a clause without its subject."""
     if start.path is None:
         return "is random like the rest"
     if token == start.mask_token_id:

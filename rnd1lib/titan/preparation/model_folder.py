@@ -16,15 +16,15 @@ from rnd1lib.errors import RecipeError
 from rnd1lib.kinds import Conversation, Document
 from rnd1lib.models.facts import Facts
 from rnd1lib.models.folder import CONFIG, locate
+from rnd1lib.models.spelling import SPECIAL_IDS
 from rnd1lib.models.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
-from rnd1lib.titan.preparation.mask_choice import choose_row, choose_token, named, told
+from rnd1lib.titan.preparation.mask_choice import choose_row, choose_token, named, starts_from
 
 if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe
 
 MOST_DOCUMENTS = 100_000
 """That a tokenizer is trained on: more of them hardly change it, and a streamed source may have no end worth waiting for."""
-SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
 class Start(NamedTuple):
@@ -114,7 +114,8 @@ def decide(recipe: Recipe, start: Start, tokenizer: Tokenizer | None) -> Decided
         return Decided(config, facts, tokenizer)
     token = choose_token(recipe, start, config, tokenizer)
     tokenizer = named(tokenizer, token)
-    sentence = told(recipe, start, token, choose_row(recipe, start, token.id, tokenizer), tokenizer)
+    row = choose_row(recipe, start, token.id, tokenizer)
+    sentence = token.in_words(tokenizer, starts_from(recipe, start, token.id, row))
     facts = replace(facts, mask_token_id=token.id, noise=recipe.tree.get("noise"), mask_token=sentence)
     return Decided(config | {"vocab_size": token.vocab_size}, facts, tokenizer)
 
