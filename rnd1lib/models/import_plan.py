@@ -18,7 +18,8 @@ from rnd1lib.models.facts import Facts
 from rnd1lib.models.folder import GENERATION, read_json
 from rnd1lib.models.gguf.source import GGUFFile
 from rnd1lib.models.loading import component_for, facts_of, meta_network
-from rnd1lib.models.mask_row import FirstRow, first_row, grown, row_of_rule
+from rnd1lib.models.mask_row import FirstRow, first_row, grown
+from rnd1lib.models.mask_rule import row_of_rule
 from rnd1lib.models.mask_token import MaskToken, choose
 from rnd1lib.models.origin import NamedTensors, Origin
 from rnd1lib.models.overrides import checked_dtype

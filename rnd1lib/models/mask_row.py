@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from rnd1lib.errors import ModelError, Rnd1Error
+from rnd1lib.errors import Rnd1Error
 from rnd1lib.kinds import TensorSource
-from rnd1lib.models.mask_token import known_ids, token_id
 from rnd1lib.models.origin import Box, Origin
 from rnd1lib.models.tensor_names import HEAD, TABLE
-from rnd1lib.models.tokenizer import Tokenizer
 
 ROWS_AT_ONCE = 8192
 """That are read to add them up: with a width of 4096, 128 MiB."""
@@ -28,23 +26,6 @@ class FirstRow(NamedTuple):
 
     start: Literal["mean", "zero", "keep"] | int = "keep"
     trained: int | None = None
-
-
-def row_of_rule(rule: str, tokenizer: Tokenizer | None, rows: int) -> FirstRow:
-    """What `mean`, `zero`, `keep` or `token:ID` says of a table of so many rows; ID is a token's id or name.
-
-    Raises ModelError for another word and for a token that is not there, in words for who named it.
-    """
-    trained = known_ids(tokenizer)
-    if rule in ("mean", "zero", "keep"):
-        return FirstRow(cast(Literal["mean", "zero", "keep"], rule), trained)
-    if not rule.startswith("token:"):
-        raise ModelError(f"{rule!r} is none of mean, zero, keep, token:ID.")
-    name = rule.removeprefix("token:")
-    token = int(name) if name.isdecimal() else token_id(name, tokenizer)
-    if token >= rows:
-        raise ModelError(f"token {token} is outside the vocabulary of {rows} tokens.")
-    return FirstRow(token, trained)
 
 
 def first_row(origin: Origin, source: TensorSource, width: int, mask_token_id: int, choice: FirstRow) -> Tensor:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rnd1lib.errors import ModelError, RecipeError
-from rnd1lib.models.mask_row import FirstRow, row_of_rule
+from rnd1lib.models.mask_row import FirstRow
+from rnd1lib.models.mask_rule import row_of_rule
 from rnd1lib.models.mask_token import MaskToken, choose, known_ids
 from rnd1lib.models.tokenizer import Tokenizer
 
