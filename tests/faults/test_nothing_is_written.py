@@ -59,7 +59,7 @@ def bring_code(folder):
     [
         (lose_a_tensor, ["model.norm.weight: missing.", "q_norm.weight: has shape [3], config.json asks for [16]."]),
         (become_a_pickle, ["only pickles (pytorch_model.bin), which can run code when opened."]),
-        (bring_code, ["has model_type 'evil', and the model 'qwen3' reads qwen3."]),
+        (bring_code, ["has model_type 'evil', and the model 'qwen3' reads qwen3, "]),
     ],
 )
 def test_a_model_folder_that_cannot_be_used(start, tmp_path, spoil, sentences):

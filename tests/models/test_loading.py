@@ -178,7 +178,7 @@ def test_a_config_that_is_not_ours_says_why(change, sentence, written_by_transfo
 
 def test_a_mask_token_outside_the_vocabulary_and_a_row_that_is_too_long_are_sentences(written_by_transformers):
     folder = written_by_transformers["tied"][0]
-    with pytest.raises(ValueError, match="320 is outside the vocabulary of 320"):
+    with pytest.raises(ModelError, match="320 is outside the vocabulary of 320"):
         load_model(folder, mask_token_id=320)
     with pytest.raises(ModelError, match="129 tokens is longer than this network's 128"):
         load_model(folder).logits(torch.zeros(1, 129, dtype=torch.long))
