@@ -36,10 +36,10 @@ from torchtitan.distributed.utils import set_spmd_backend
 
 import rnd1lib
 from rnd1lib.kinds import Build
-from rnd1lib.models.facts import Facts
 from rnd1lib.models.loading import component_for
 from rnd1lib.models.opening import open_model
-from rnd1lib.models.run_folder import RunFolder
+from rnd1lib.models.origins.facts import Facts
+from rnd1lib.models.runs.folder import RunFolder
 from rnd1lib.models.weights import load_folder
 from rnd1lib.titan.checkpoint.commit import CommittingWriter, Save
 

@@ -20,7 +20,7 @@ def measure(way: str) -> dict[str, float]:
     import torch
     from torch.nn.functional import cross_entropy
 
-    from rnd1lib.models.head import ScoringHead
+    from rnd1lib.models.network.head import ScoringHead
 
     torch.manual_seed(0)
     head = ScoringHead.Config(in_features=WIDTH, out_features=VOCABULARY, bias=False).build()

@@ -14,7 +14,7 @@ from rnd1_plugins.data.python_docs import corpus
 
 from rnd1lib.data import PackedRows
 from rnd1lib.kinds import Document
-from rnd1lib.models.tokenizer import train_tokenizer
+from rnd1lib.models.tokens.tokenizer import train_tokenizer
 
 ROW, BATCH, STREAMS, DOCUMENTS = 2048, 8, 64, 8000
 FRAME = 2  # a start token before each document, an end-of-text behind it

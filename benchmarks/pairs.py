@@ -18,8 +18,8 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
-from rnd1lib.models import initial
 from rnd1lib.models.denoiser import DiffusionLM
+from rnd1lib.models.network import initial
 
 SURE = 4.0  # logits of a fresh network are all alike, and rounding would decide which position is the surest
 Run = Callable[[], list[list[int]]]  # one whole generation, which gives its ids

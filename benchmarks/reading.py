@@ -47,7 +47,7 @@ def main(pairs: int = 3) -> None:
     """Runs the pairs, prints a table and a JSON line."""
     os.environ["RAYON_NUM_THREADS"] = "1"
     import rnd1lib
-    from rnd1lib.models.tokenizer import load_tokenizer
+    from rnd1lib.models.tokens.loading import load_tokenizer
     from rnd1lib.titan.tokenization import tokenize_recipe
 
     with TemporaryDirectory() as folder:

@@ -14,7 +14,7 @@ from rnd1lib.kinds import AttentionMask, Noise
 from rnd1lib.models.attention import Kernel, positions_in_documents
 from rnd1lib.models.forward import extended_states, hidden_states
 from rnd1lib.models.key_values import KeyValues
-from rnd1lib.models.tokenizer import Tokenizer
+from rnd1lib.models.tokens.tokenizer import Tokenizer
 
 
 class DiffusionLM:

@@ -8,7 +8,7 @@ from pathlib import Path
 import rnd1lib
 from rnd1lib.errors import ModelError
 from rnd1lib.kinds import Kind
-from rnd1lib.models.run_folder import RunFolder, is_run_folder
+from rnd1lib.models.runs.folder import RunFolder, is_run_folder
 from rnd1lib.recipe.source import read_bytes
 
 ANYWHERE = (

@@ -13,24 +13,24 @@ import torch
 import rnd1lib
 from rnd1lib.errors import ModelError, Rnd1Error
 from rnd1lib.kinds import Kind, Model
-from rnd1lib.models.card import Described, licence_of, write_card
-from rnd1lib.models.comparison import Comparison, compare, named_tensors
 from rnd1lib.models.denoiser import DiffusionLM
 from rnd1lib.models.elsewhere import advice, check_offered
-from rnd1lib.models.facts import Facts
-from rnd1lib.models.folder import CONFIG, GENERATION, write_json
 from rnd1lib.models.loading import MissingNoise, component_for, facts_of, model_components
-from rnd1lib.models.manifest import facts_of as facts_of_file
-from rnd1lib.models.new_folder import new_folder, refuse_existing
 from rnd1lib.models.opening import open_model
-from rnd1lib.models.origin import Origin
-from rnd1lib.models.overrides import checked_dtype
-from rnd1lib.models.run_record import read_run
-from rnd1lib.models.run_weights import RunWeights
-from rnd1lib.models.shipped_code import shipped_code
-from rnd1lib.models.streaming import NetworkWeights, stream_model
-from rnd1lib.models.tensor_files import SHARD_SIZE, shard_bytes, write_tensors
+from rnd1lib.models.origins.facts import Facts
+from rnd1lib.models.origins.folder import CONFIG, GENERATION, write_json
+from rnd1lib.models.origins.origin import Origin
+from rnd1lib.models.origins.overrides import checked_dtype
+from rnd1lib.models.runs.manifest import facts_of as facts_of_file
+from rnd1lib.models.runs.record import read_run
+from rnd1lib.models.runs.weights import RunWeights
 from rnd1lib.models.weights import folder_shapes
+from rnd1lib.models.writing.card import Described, licence_of, write_card
+from rnd1lib.models.writing.comparison import Comparison, compare, named_tensors
+from rnd1lib.models.writing.new_folder import new_folder, refuse_existing
+from rnd1lib.models.writing.shipped_code import shipped_code
+from rnd1lib.models.writing.streaming import NetworkWeights, stream_model
+from rnd1lib.models.writing.tensor_files import SHARD_SIZE, shard_bytes, write_tensors
 
 CHECKSUMS = "SHA256SUMS"
 

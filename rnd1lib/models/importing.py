@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rnd1lib.errors import ModelError
-from rnd1lib.models.card import Described, write_card
-from rnd1lib.models.comparison import same_bits
-from rnd1lib.models.facts import read_facts
-from rnd1lib.models.folder import CONFIG, GENERATION, open_folder, write_json
 from rnd1lib.models.gguf.files import ARCHIVES, unpacked
-from rnd1lib.models.gguf.source import open_gguf
-from rnd1lib.models.import_plan import ImportPlan, plan_import
-from rnd1lib.models.new_folder import new_folder, refuse_existing
 from rnd1lib.models.opening import open_model
-from rnd1lib.models.origin import NamedTensors
-from rnd1lib.models.streaming import stream_model
-from rnd1lib.models.tensor_files import SHARD_SIZE, shard_bytes, write_tensors
+from rnd1lib.models.origins.facts import read_facts
+from rnd1lib.models.origins.folder import CONFIG, GENERATION, open_folder, write_json
+from rnd1lib.models.origins.gguf_file import open_gguf
+from rnd1lib.models.origins.origin import NamedTensors
+from rnd1lib.models.writing.card import Described, write_card
+from rnd1lib.models.writing.comparison import same_bits
+from rnd1lib.models.writing.import_plan import ImportPlan, plan_import
+from rnd1lib.models.writing.new_folder import new_folder, refuse_existing
+from rnd1lib.models.writing.streaming import stream_model
+from rnd1lib.models.writing.tensor_files import SHARD_SIZE, shard_bytes, write_tensors
 
 
 class Imported(NamedTuple):

@@ -18,14 +18,14 @@ from rnd1lib.errors import ModelError, PluginError
 from rnd1lib.kinds import Build, Kind, Model, Noise
 from rnd1lib.models.denoiser import DiffusionLM
 from rnd1lib.models.elsewhere import ANYWHERE, advice, check_offered
-from rnd1lib.models.facts import Facts, read_facts
-from rnd1lib.models.mask_row import FirstRow
-from rnd1lib.models.mask_token import known_ids
 from rnd1lib.models.opening import open_model
-from rnd1lib.models.origin import Origin
-from rnd1lib.models.overrides import checked_device, checked_dtype, checked_shift, mask_entry, mask_token, with_row
-from rnd1lib.models.run_weights import RunWeights
-from rnd1lib.models.tokenizer import Tokenizer
+from rnd1lib.models.origins.facts import Facts, read_facts
+from rnd1lib.models.origins.mask_row import FirstRow
+from rnd1lib.models.origins.origin import Origin
+from rnd1lib.models.origins.overrides import checked_device, checked_dtype, checked_shift, mask_entry, mask_token, with_row
+from rnd1lib.models.runs.weights import RunWeights
+from rnd1lib.models.tokens.mask_token import known_ids
+from rnd1lib.models.tokens.tokenizer import Tokenizer
 from rnd1lib.models.weights import load_folder
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from rnd1lib.errors import ModelError
-from rnd1lib.models.folder import CONFIG, locate, open_folder
-from rnd1lib.models.gguf.source import open_gguf
-from rnd1lib.models.origin import Origin
-from rnd1lib.models.run_folder import RunFolder, is_run_folder
-from rnd1lib.models.run_weights import open_run
+from rnd1lib.models.origins.folder import CONFIG, locate, open_folder
+from rnd1lib.models.origins.gguf_file import open_gguf
+from rnd1lib.models.origins.origin import Origin
+from rnd1lib.models.runs.folder import RunFolder, is_run_folder
+from rnd1lib.models.runs.weights import open_run
 
 
 def open_model(path_or_name: str | Path) -> Origin:

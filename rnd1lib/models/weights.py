@@ -10,9 +10,9 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
 
 from rnd1lib.kinds import TensorSource
-from rnd1lib.models.mask_row import FirstRow, first_row, grown
-from rnd1lib.models.origin import Box, Origin
-from rnd1lib.models.tensor_names import MASK_ROW, TABLE
+from rnd1lib.models.config.tensor_names import MASK_ROW, TABLE
+from rnd1lib.models.origins.mask_row import FirstRow, first_row, grown
+from rnd1lib.models.origins.origin import Box, Origin
 
 
 def parameter_name(name: str) -> str:

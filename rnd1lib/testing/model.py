@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from rnd1lib.kinds import Build, Model, Pattern
+from rnd1lib.models.config.tensor_names import HEAD, MASK_ROW
 from rnd1lib.models.denoiser import DiffusionLM
-from rnd1lib.models.tensor_names import HEAD, MASK_ROW
 from rnd1lib.models.weights import parameters
 from rnd1lib.testing.promise import demand, promise
 from rnd1lib.testing.purity import no_process_rng

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rnd1lib.data import Filling, PackedRows, Tally
 from rnd1lib.kinds import Batch
-from rnd1lib.models.run_folder import RunFolder
+from rnd1lib.models.runs.folder import RunFolder
 from rnd1lib.titan.preparation.config import diffusion
 from rnd1lib.titan.preparation.plan import plan_run
 from rnd1lib.titan.preparation.prepared import Prepared

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from rnd1lib.disk import UNFINISHED, replace_text
 from rnd1lib.errors import Rnd1Error
-from rnd1lib.models.run_folder import METRICS, RECIPE
+from rnd1lib.models.runs.folder import METRICS, RECIPE
 
 if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe

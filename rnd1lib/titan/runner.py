@@ -19,7 +19,7 @@ from torchtitan.tools import utils as titan_utils
 from rnd1lib.errors import RecipeError, Rnd1Error
 from rnd1lib.models.denoiser import DiffusionLM
 from rnd1lib.models.loading import load_model
-from rnd1lib.models.run_folder import RunFolder
+from rnd1lib.models.runs.folder import RunFolder
 from rnd1lib.recipe import read_recipe
 from rnd1lib.recipe.arithmetic import steps
 from rnd1lib.recipe.difference import resume_problems

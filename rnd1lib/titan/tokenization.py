@@ -11,7 +11,7 @@ from rnd1lib.data.encoding import Encoding, Tokens, fault
 from rnd1lib.data.shard_writer import ShardWriter, refuse_existing
 from rnd1lib.errors import DataError, RecipeError
 from rnd1lib.kinds import Document, Skipped
-from rnd1lib.models.tokenizer import Tokenizer
+from rnd1lib.models.tokens.tokenizer import Tokenizer
 from rnd1lib.titan.preparation.model_folder import decide, recipe_tokenizer
 from rnd1lib.titan.preparation.plan import starting_point
 

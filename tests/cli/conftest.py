@@ -39,7 +39,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def with_text(folder, tmp_path_factory):
     """The same weights with a tokenizer of 300 tokens; its mask is the last."""
-    from rnd1lib.models.tokenizer import train_tokenizer
+    from rnd1lib.models.tokens.tokenizer import train_tokenizer
 
     path = tmp_path_factory.mktemp("models") / "text"
     shutil.copytree(folder, path)
@@ -54,7 +54,7 @@ def with_chat(with_text, tmp_path_factory):
     """The same with ChatML's template and the two tokens that it needs."""
     from tokenizers import AddedToken
 
-    from rnd1lib.models.tokenizer import load_tokenizer
+    from rnd1lib.models.tokens.loading import load_tokenizer
 
     path = tmp_path_factory.mktemp("models") / "chat"
     shutil.copytree(with_text, path)

@@ -10,8 +10,8 @@ from rnd1lib.cli.app import main
 from rnd1lib.cli.export import export
 from rnd1lib.kinds import Build
 from rnd1lib.models.export import export as write
-from rnd1lib.models.facts import Facts
 from rnd1lib.models.loading import denoiser
+from rnd1lib.models.origins.facts import Facts
 
 
 @pytest.fixture

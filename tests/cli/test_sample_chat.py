@@ -8,7 +8,7 @@ from sampling_command import lines, mistake, rnd1
 
 from rnd1lib.cli.chat import converse
 from rnd1lib.cli.request import Request
-from rnd1lib.models.tokenizer import load_tokenizer
+from rnd1lib.models.tokens.loading import load_tokenizer
 
 TALK = [
     {"role": "user", "content": "a small  thing?\n"},

@@ -9,7 +9,7 @@ import rnd1lib
 from rnd1lib.cli.app import command_line
 from rnd1lib.data.shards import open_shards
 from rnd1lib.errors import DataError, RecipeError
-from rnd1lib.models.tokenizer import load_tokenizer
+from rnd1lib.models.tokens.loading import load_tokenizer
 from rnd1lib.titan.tokenization import tokenize_recipe
 
 

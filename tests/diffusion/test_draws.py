@@ -84,7 +84,7 @@ def test_hash_uniform_broadcasts_over_its_indices():
 
 
 def test_the_mathematics_imports_torch_without_its_compiler():
-    """Which takes longer to import than torch; `tests/models/test_flex.py` holds that draws are compiled all the same."""
+    """Which takes longer to import than torch; `models/network/test_flex.py` holds that draws are compiled all the same."""
     reached = "import sys, torch; before = 'torch._dynamo' in sys.modules; import rnd1lib.diffusion"
     said = f"{reached}; print(before, 'torch._dynamo' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", said], capture_output=True, text=True).stdout.split() == ["False", "False"]

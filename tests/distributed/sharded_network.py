@@ -22,11 +22,11 @@ from torchtitan.distributed.utils import set_spmd_backend
 from rnd1lib import load_model
 from rnd1lib.kinds import Build, Group
 from rnd1lib.models.denoiser import DiffusionLM
-from rnd1lib.models.facts import Facts
-from rnd1lib.models.folder import open_folder
-from rnd1lib.models.mask_row import FirstRow
 from rnd1lib.models.opening import open_model
-from rnd1lib.models.run_folder import RunFolder
+from rnd1lib.models.origins.facts import Facts
+from rnd1lib.models.origins.folder import open_folder
+from rnd1lib.models.origins.mask_row import FirstRow
+from rnd1lib.models.runs.folder import RunFolder
 from rnd1lib.models.weights import folder_tensors, load_folder, parameters
 from rnd1lib.titan.checkpoint.commit import CommittingWriter, Save
 from rnd1lib.titan.optimizer.group_table import unmoved

@@ -12,8 +12,8 @@ from rnd1_plugins.models.qwen3_moe import Qwen3Moe
 
 from rnd1lib import export
 from rnd1lib.kinds import Build
-from rnd1lib.models.facts import Facts
 from rnd1lib.models.loading import denoiser
+from rnd1lib.models.origins.facts import Facts
 
 SCRIPT = Path(__file__).parent / "sharded_network.py"
 COMPONENTS = {

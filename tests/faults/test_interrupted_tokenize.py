@@ -4,7 +4,7 @@ import signal
 
 from processes import Forked
 
-from rnd1lib.models.tokenizer import train_tokenizer
+from rnd1lib.models.tokens.tokenizer import train_tokenizer
 
 ENDLESS = '''
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from rnd1lib.models.tokenizer import train_tokenizer
+from rnd1lib.models.tokens.tokenizer import train_tokenizer
 
 
 @pytest.fixture(scope="module")

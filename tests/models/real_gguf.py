@@ -15,9 +15,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
 import rnd1lib
-from rnd1lib.models.comparison import same_bits
-from rnd1lib.models.gguf.source import open_gguf
 from rnd1lib.models.importing import import_model
+from rnd1lib.models.origins.gguf_file import open_gguf
+from rnd1lib.models.writing.comparison import same_bits
 
 PROMPTS = [
     "The capital of France is",

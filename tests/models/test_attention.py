@@ -9,7 +9,7 @@ from rnd1_plugins.attention_masks.bidirectional import Bidirectional
 from torch.nn.attention.flex_attention import BlockMask, create_mask, flex_attention
 
 from rnd1lib.models.attention import Runs, attention_masks, positions_in_documents
-from rnd1lib.models.inner_attention import DocumentAttention
+from rnd1lib.models.network.inner_attention import DocumentAttention
 
 L = 12
 DOCUMENTS = {

@@ -7,9 +7,9 @@ from safetensors.torch import load_file
 
 from rnd1lib import export, load_model
 from rnd1lib.errors import ModelError
+from rnd1lib.models.config.layouts import transformers_config
 from rnd1lib.models.export import export_and_compare, write_tensors
-from rnd1lib.models.layouts import transformers_config
-from rnd1lib.models.tokenizer import train_tokenizer
+from rnd1lib.models.tokens.tokenizer import train_tokenizer
 
 MASK = 315
 LAYOUTS = {"tied": "qwen3", "untied": "qwen3", "mixed": "qwen3_moe", "every_second": "qwen3_moe"}

@@ -16,7 +16,7 @@ import rnd1lib
 from rnd1lib.diffusion import denominator, elbo_weight
 from rnd1lib.kinds import Batch, Noised
 from rnd1lib.models.attention import attention_masks
-from rnd1lib.models.tensor_names import MASK_ROW, TABLE
+from rnd1lib.models.config.tensor_names import MASK_ROW, TABLE
 from rnd1lib.models.weights import parameters
 
 MASK, START = 315, 314

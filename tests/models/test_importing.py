@@ -11,10 +11,10 @@ from safetensors.torch import load_file
 
 import rnd1lib
 from rnd1lib.errors import ModelError
-from rnd1lib.models.comparison import same_bits
-from rnd1lib.models.gguf.source import open_gguf
 from rnd1lib.models.importing import import_model
-from rnd1lib.models.tokenizer import load_tokenizer
+from rnd1lib.models.origins.gguf_file import open_gguf
+from rnd1lib.models.tokens.loading import load_tokenizer
+from rnd1lib.models.writing.comparison import same_bits
 
 EMPTY_OUTPUT = 3  # the id of <empty_output>
 

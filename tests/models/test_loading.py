@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 import rnd1lib
 from rnd1lib import load_model
 from rnd1lib.errors import ModelError, PluginError
-from rnd1lib.models.tokenizer import train_tokenizer
+from rnd1lib.models.tokens.tokenizer import train_tokenizer
 
 MASK = 315
 SHAPES = ["tied", "untied", "mixed", "every_second"]

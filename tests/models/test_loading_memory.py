@@ -8,7 +8,7 @@ import safetensors
 import torch
 from processes import Forked
 
-from rnd1lib.models import folder as folders
+from rnd1lib.models.origins import folder as folders
 
 STATUS = Path("/proc/self/status")
 MiB = 1 << 20

@@ -9,8 +9,8 @@ from safetensors.torch import load_file, save_file
 
 from rnd1lib.errors import ModelError
 from rnd1lib.kinds import Build
-from rnd1lib.models.folder import open_folder
-from rnd1lib.models.mask_row import FirstRow
+from rnd1lib.models.origins.folder import open_folder
+from rnd1lib.models.origins.mask_row import FirstRow
 from rnd1lib.models.weights import folder_tensors, load_folder, parameter_name, parameters
 
 MASK = 315

@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM  # noqa: E402
 from transformers.utils import logging  # noqa: E402
 
 import rnd1lib  # noqa: E402
-from rnd1lib.models.tensor_files import SHARD_SIZE  # noqa: E402
+from rnd1lib.models.writing.tensor_files import SHARD_SIZE  # noqa: E402
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SHARD_SIZES = {"one file": SHARD_SIZE, "shards": 60_000}

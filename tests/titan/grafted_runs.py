@@ -2,8 +2,8 @@
 
 from torch.distributed.checkpoint.state_dict_loader import load
 
-from rnd1lib.models.checkpoint_reader import WeightsReader
-from rnd1lib.models.run_folder import RunFolder, found_checkpoints
+from rnd1lib.models.runs.checkpoint_reader import WeightsReader
+from rnd1lib.models.runs.folder import RunFolder, found_checkpoints
 
 DENSE = "model.use=qwen3"
 GRAFTING = "attention_mask={use: grafting, after: 3, fit_steps: 4, fit_rows: 16}"

@@ -7,8 +7,8 @@ from rnd1_plugins.models.llama import Llama
 
 import rnd1lib
 from rnd1lib.errors import RecipeError
-from rnd1lib.models.gguf.source import open_gguf
 from rnd1lib.models.importing import import_model
+from rnd1lib.models.origins.gguf_file import open_gguf
 from rnd1lib.titan.preparation.plan import plan_run
 
 FREEZE = "lr_groups={use: attention_first, attention_lr: 3.0e-3, rest_lr: null, rest: freeze}"

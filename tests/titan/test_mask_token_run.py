@@ -11,9 +11,9 @@ from titan_runs import weights
 import rnd1lib
 from rnd1lib.errors import RecipeError
 from rnd1lib.kinds import Build
-from rnd1lib.models.facts import Facts
 from rnd1lib.models.loading import denoiser
-from rnd1lib.models.tokenizer import Tokenizer, train_tokenizer
+from rnd1lib.models.origins.facts import Facts
+from rnd1lib.models.tokens.tokenizer import Tokenizer, train_tokenizer
 
 SIZES = {"num_hidden_layers": 2, "hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2, "num_key_value_heads": 1}
 FREEZE = "lr_groups={use: attention_first, attention_lr: 3.0e-3, rest_lr: null, rest: freeze}"
@@ -56,7 +56,7 @@ def start(run, folder, *overrides):
 
 
 def table_of(folder, name="model.embed_tokens.weight"):
-    from rnd1lib.models.folder import open_folder
+    from rnd1lib.models.origins.folder import open_folder
 
     return open_folder(folder).tensor(name)
 

@@ -6,7 +6,7 @@ from titan_runs import losses, weights
 
 from rnd1lib.diffusion import IGNORE
 from rnd1lib.errors import RecipeError
-from rnd1lib.models.tokenizer import Tokenizer
+from rnd1lib.models.tokens.tokenizer import Tokenizer
 
 SHORT = ("train.variable_length={share: 50%, shortest: 3}", "objective.eos=as_one")
 

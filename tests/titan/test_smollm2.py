@@ -7,7 +7,7 @@ from titan_runs import write_texts
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import rnd1lib
-from rnd1lib.models.tokenizer import train_tokenizer
+from rnd1lib.models.tokens.tokenizer import train_tokenizer
 from rnd1lib.plugins import installed
 from rnd1lib.recipe.layers import shipped
 from rnd1lib.titan.preparation.plan import plan_run

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rnd1lib.kinds import Build, TensorSource
-from rnd1lib.models.dimensions import dimensions
-from rnd1lib.models.layouts import llada_config
-from rnd1lib.models.tensor_names import LLADA, tensor_sources
+from rnd1lib.models.config.dimensions import dimensions
+from rnd1lib.models.config.layouts import llada_config
+from rnd1lib.models.config.tensor_names import LLADA, tensor_sources
 
 if TYPE_CHECKING:
     from torchtitan.protocols.model_spec import ModelSpec
@@ -59,9 +59,9 @@ class Llada:
 
     def spec(self, config: Mapping[str, Any], build: Build) -> "ModelSpec":
         """torchtitan's decoder with our mask row, attention and head."""
-        from rnd1lib.models import network
+        from rnd1lib.models.network import decoder
 
-        return network.spec(dimensions(config), build, name="llada")
+        return decoder.spec(dimensions(config), build, name="llada")
 
     def tensors(self, config: Mapping[str, Any]) -> list[TensorSource]:
         """LLaDA's names, one to one."""

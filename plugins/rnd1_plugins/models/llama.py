@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rnd1lib.kinds import Build, TensorSource
-from rnd1lib.models.dimensions import dimensions
-from rnd1lib.models.layouts import transformers_config
-from rnd1lib.models.tensor_names import tensor_sources
+from rnd1lib.models.config.dimensions import dimensions
+from rnd1lib.models.config.layouts import transformers_config
+from rnd1lib.models.config.tensor_names import tensor_sources
 
 if TYPE_CHECKING:
     from torchtitan.protocols.model_spec import ModelSpec
@@ -96,9 +96,9 @@ class Llama:
 
     def spec(self, config: Mapping[str, Any], build: Build) -> "ModelSpec":
         """torchtitan's decoder with our RoPE, mask row, attention and head."""
-        from rnd1lib.models import network
+        from rnd1lib.models.network import decoder
 
-        return network.spec(dimensions(config), build, name="llama")
+        return decoder.spec(dimensions(config), build, name="llama")
 
     def tensors(self, config: Mapping[str, Any]) -> list[TensorSource]:
         """Names one to one."""

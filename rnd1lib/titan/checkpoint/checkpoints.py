@@ -20,9 +20,9 @@ from torchtitan.tools.utils import GarbageCollection
 
 from rnd1lib.disk import UNFINISHED
 from rnd1lib.errors import CheckpointError, RecipeError, Rnd1Error
-from rnd1lib.models.checkpoint_reader import PlainPlanner, WeightsReader
-from rnd1lib.models.manifest import verify
-from rnd1lib.models.run_folder import CHECKPOINTS, checkpoints_in_order, found_checkpoints, is_whole
+from rnd1lib.models.runs.checkpoint_reader import PlainPlanner, WeightsReader
+from rnd1lib.models.runs.folder import CHECKPOINTS, checkpoints_in_order, found_checkpoints, is_whole
+from rnd1lib.models.runs.manifest import verify
 from rnd1lib.titan.checkpoint.commit import CommittingWriter, Save, tidy
 from rnd1lib.titan.checkpoint.retention import Needed, stale
 from rnd1lib.titan.ranks import on_every_rank, on_first_rank

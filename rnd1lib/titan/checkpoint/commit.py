@@ -19,8 +19,8 @@ from torch.distributed.checkpoint.storage import WriteResult
 from torch.futures import Future
 
 from rnd1lib.disk import UNFINISHED, flush
-from rnd1lib.models.manifest import FileFacts, Manifest, facts_of
-from rnd1lib.models.run_folder import ASIDE, STEP, found_checkpoints, number_of
+from rnd1lib.models.runs.folder import ASIDE, STEP, found_checkpoints, number_of
+from rnd1lib.models.runs.manifest import FileFacts, Manifest, facts_of
 
 METADATA = ".metadata"
 

@@ -23,7 +23,7 @@ from torchtitan.models.common.attention import BaseAttention
 
 from rnd1lib.diffusion import IGNORE
 from rnd1lib.kinds import Batch, Noised
-from rnd1lib.models.attached_loss import with_loss
+from rnd1lib.models.network.attached_loss import with_loss
 from rnd1lib.models.weights import parameter_name
 from rnd1lib.titan.step.training_states import training_states
 from rnd1lib.titan.trainer import Backward, DiffusionTrainer

@@ -11,7 +11,7 @@ from torchtitan.components.optimizer import OptimizersContainer, ParamGroupConfi
 
 from rnd1lib.errors import RecipeError
 from rnd1lib.kinds import Group
-from rnd1lib.models.tensor_names import MASK_ROW, TABLE
+from rnd1lib.models.config.tensor_names import MASK_ROW, TABLE
 
 WRAPPERS = r"(?:(?:_checkpoint_wrapped_module|_orig_mod)\.)*"  # segments that recomputation and compilation put into names
 

@@ -10,8 +10,8 @@ from torch import nn
 
 from rnd1lib.kinds import TensorSource
 from rnd1lib.models.loading import facts_of
-from rnd1lib.models.mask_row import FirstRow
 from rnd1lib.models.opening import open_model
+from rnd1lib.models.origins.mask_row import FirstRow
 from rnd1lib.models.weights import load_folder
 from rnd1lib.titan.preparation.model_folder import Start
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rnd1lib.errors import ModelError, RecipeError
-from rnd1lib.models.mask_row import FirstRow
-from rnd1lib.models.mask_rule import row_of_rule
-from rnd1lib.models.mask_token import MaskToken, choose, known_ids
-from rnd1lib.models.tokenizer import Tokenizer
+from rnd1lib.models.origins.mask_row import FirstRow
+from rnd1lib.models.origins.mask_rule import row_of_rule
+from rnd1lib.models.tokens.mask_token import MaskToken, choose, known_ids
+from rnd1lib.models.tokens.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe

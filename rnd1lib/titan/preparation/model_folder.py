@@ -14,10 +14,11 @@ from rnd1lib.data import whole_documents
 from rnd1lib.disk import replace_text
 from rnd1lib.errors import RecipeError
 from rnd1lib.kinds import Conversation, Document
-from rnd1lib.models.facts import Facts
-from rnd1lib.models.folder import CONFIG, locate
-from rnd1lib.models.spelling import SPECIAL_IDS
-from rnd1lib.models.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
+from rnd1lib.models.config.spelling import SPECIAL_IDS
+from rnd1lib.models.origins.facts import Facts
+from rnd1lib.models.origins.folder import CONFIG, locate
+from rnd1lib.models.tokens.loading import load_tokenizer
+from rnd1lib.models.tokens.tokenizer import Tokenizer, train_tokenizer
 from rnd1lib.titan.preparation.mask_choice import choose_row, choose_token, named, starts_from
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from rnd1lib.data import check_not_empty
 from rnd1lib.errors import RecipeError
 from rnd1lib.kinds import Build, StructuralMask
 from rnd1lib.kinds.model import experts_of
-from rnd1lib.models.dimensions import with_positions
-from rnd1lib.models.facts import read_facts
-from rnd1lib.models.folder import FACTS
+from rnd1lib.models.config.dimensions import with_positions
 from rnd1lib.models.opening import open_model
+from rnd1lib.models.origins.facts import read_facts
+from rnd1lib.models.origins.folder import FACTS
 from rnd1lib.models.weights import check_folder
 from rnd1lib.recipe.arithmetic import Batching, batching, lr_scale
 from rnd1lib.recipe.composition import losses_without_routers

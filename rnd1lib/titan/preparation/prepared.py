@@ -14,11 +14,11 @@ from rnd1lib.data import Faults, PackedRows, held_out, whole_documents
 from rnd1lib.diffusion import Times, VariableLength
 from rnd1lib.errors import DataError, RecipeError
 from rnd1lib.kinds import Batch, Build, Data
-from rnd1lib.models.facts import read_facts
-from rnd1lib.models.folder import CONFIG, read_config
-from rnd1lib.models.mask_row import FirstRow
-from rnd1lib.models.run_folder import RunFolder
-from rnd1lib.models.tokenizer import load_tokenizer
+from rnd1lib.models.origins.facts import read_facts
+from rnd1lib.models.origins.folder import CONFIG, read_config
+from rnd1lib.models.origins.mask_row import FirstRow
+from rnd1lib.models.runs.folder import RunFolder
+from rnd1lib.models.tokens.loading import load_tokenizer
 from rnd1lib.recipe.arithmetic import Batching, Stage, share, span_steps, stages, steps
 from rnd1lib.recipe.composition import nothing_behind
 from rnd1lib.titan.optimizer.groups import Claim, frozen_parameters

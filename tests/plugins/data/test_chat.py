@@ -10,7 +10,7 @@ from rnd1lib import build
 from rnd1lib.data import Faults, PackedRows, held_out
 from rnd1lib.diffusion import IGNORE, Draws, corrupt
 from rnd1lib.kinds import Conversation, Document, Skipped
-from rnd1lib.models.tokenizer import train_tokenizer
+from rnd1lib.models.tokens.tokenizer import train_tokenizer
 
 
 def said(role, content):

@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 from rnd1lib import load_model
 from rnd1lib.errors import ModelError
 from rnd1lib.kinds import Build
+from rnd1lib.models.config.spelling import standard
 from rnd1lib.models.export import export_and_compare
-from rnd1lib.models.spelling import standard
 from rnd1lib.models.weights import parameters
 
 MASK = 311

@@ -16,7 +16,7 @@ from rnd1_plugins.models.qwen3_moe import Qwen3Moe
 
 from rnd1lib.errors import ModelError
 from rnd1lib.kinds import Build
-from rnd1lib.models.folder import open_folder
+from rnd1lib.models.origins.folder import open_folder
 from rnd1lib.models.weights import check_folder, parameters
 
 PUBLISHED = {  # parameters, as the model cards and the folders' indices count them: a tied head once

@@ -6,7 +6,7 @@ import pytest
 from titan_runs import TINY
 
 import rnd1lib
-from rnd1lib.models.run_folder import RunFolder
+from rnd1lib.models.runs.folder import RunFolder
 
 
 def recorded(texts, folder, *overrides):

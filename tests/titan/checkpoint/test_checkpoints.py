@@ -10,7 +10,7 @@ import torch
 from titan_runs import losses, weights
 
 from rnd1lib.errors import CheckpointError, RecipeError
-from rnd1lib.models.manifest import MANIFEST, read_manifest
+from rnd1lib.models.runs.manifest import MANIFEST, read_manifest
 from rnd1lib.titan.checkpoint import commit
 from rnd1lib.titan.checkpoint.retention import Needed, stale
 

@@ -14,9 +14,9 @@ from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
 
 from rnd1lib.errors import CheckpointError
-from rnd1lib.models.checkpoint_reader import WeightsReader
-from rnd1lib.models.manifest import verify
-from rnd1lib.models.run_folder import checkpoints_in_order, found_checkpoints
+from rnd1lib.models.runs.checkpoint_reader import WeightsReader
+from rnd1lib.models.runs.folder import checkpoints_in_order, found_checkpoints
+from rnd1lib.models.runs.manifest import verify
 from rnd1lib.titan.checkpoint.commit import CommittingWriter, Save, tidy
 
 CALLS = ("mkdir", "rename", "replace", "fsync", "open", "unlink", "rmdir")

@@ -8,7 +8,7 @@ from grafted_runs import DENSE, LONG, checkpoints, fits, grafting
 from titan_runs import losses, weights
 
 from rnd1lib.errors import CheckpointError
-from rnd1lib.models.run_folder import RunFolder, found_checkpoints
+from rnd1lib.models.runs.folder import RunFolder, found_checkpoints
 from rnd1lib.titan.trainer import DiffusionTrainer
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rnd1lib.errors import RecipeError
 from rnd1lib.kinds import Group
-from rnd1lib.models.tensor_names import MASK_ROW
+from rnd1lib.models.config.tensor_names import MASK_ROW
 from rnd1lib.titan.optimizer.groups import claim, frozen_parameters, parameter_groups
 
 NAMES = [

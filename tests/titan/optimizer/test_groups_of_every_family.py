@@ -3,7 +3,7 @@
 import pytest
 
 import rnd1lib
-from rnd1lib.models.tensor_names import MASK_ROW
+from rnd1lib.models.config.tensor_names import MASK_ROW
 from rnd1lib.titan.optimizer.groups import claim
 
 FAMILIES = ["qwen3", "qwen3_moe", "llama", "qwen2", "llada", "llada_moe"]

@@ -9,7 +9,7 @@ from rnd1_plugins.models.qwen3_moe import Qwen3Moe
 
 import rnd1lib
 from rnd1lib.kinds import Build
-from rnd1lib.models.tensor_names import MASK_ROW
+from rnd1lib.models.config.tensor_names import MASK_ROW
 from rnd1lib.titan.optimizer.groups import claim
 from rnd1lib.titan.preparation import plan
 
