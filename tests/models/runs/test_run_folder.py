@@ -61,10 +61,16 @@ def test_the_newest_whole_checkpoint_is_loaded_with_the_trained_row_in_the_tied_
     assert torch.equal(ours[name], trained.get_parameter(name))
 
 
-def test_a_run_is_exported_with_its_mask_row(run, tmp_path):
+def test_a_run_is_exported_with_its_mask_row_and_what_it_did_until_the_step_that_is_written(run, tmp_path):
+    lines = [{"step": step, "loss": 2.0, "tokens": 100} for step in range(1, 13)]
+    lines += [{"step": step, "evaluator": "nll", "nll": step / 4} for step in (0, 10, 12)]
+    (run.path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     out = export(run.path, tmp_path / "out", layout="qwen3")
     ids = torch.tensor([[1, MASK, 3, MASK]])
     assert torch.equal(load_model(out).logits(ids), load_model(run.path).logits(ids))
+    card = (out / "README.md").read_text()
+    told = ("| steps | 10 |", "| tokens | 1,000 that could be masked |", "| nll, after 10 steps | nll 2.5 |")
+    assert all(line in card for line in told) and "after 12 steps" not in card
 
 
 def test_a_folder_without_a_manifest_is_no_checkpoint_and_is_named(run, capsys):

@@ -43,6 +43,37 @@ def test_a_process_that_is_killed_leaves_nothing_under_the_name_and_the_next_one
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "out"]
 
 
+def test_every_byte_and_name_is_on_the_disk_before_the_rename_and_the_new_name_after_it(tmp_path, monkeypatch):
+    seen, fsync, rename = [], os.fsync, Path.rename
+
+    def watched_fsync(descriptor):
+        seen.append((Path(f"/proc/self/fd/{descriptor}").readlink(), os.fstat(descriptor).st_size))
+        fsync(descriptor)
+
+    def watched_rename(source, target):
+        seen.append(("rename", target))
+        return rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(Path, "rename", watched_rename)
+    with new_folder(tmp_path / "out") as folder:
+        (folder / "config.json").write_text("{}")
+        (folder / "model.safetensors").write_bytes(bytes(70_000))
+    at = seen.index(("rename", tmp_path / "out"))
+    assert {(folder / "config.json", 2), (folder / "model.safetensors", 70_000)} <= set(seen[:at])
+    assert seen[at - 1][0] == folder  # the names, last of all
+    assert [path for path, _ in seen[at + 1 :]] == [tmp_path]
+
+
+def test_what_only_looks_alike_is_left_alone(tmp_path):
+    others = [tmp_path / name for name in (".out", ".out.x1b2", ".outer.unfinished-1", "out.unfinished-1")]
+    for other in others:
+        other.mkdir()
+    with new_folder(tmp_path / "out"):
+        pass
+    assert all(other.is_dir() for other in others)
+
+
 def test_two_processes_do_not_write_the_same_folder(tmp_path):
     with new_folder(tmp_path / "out") as folder:
         with (

@@ -58,6 +58,15 @@ def test_safetensors_reads_what_was_written(dtype, tmp_path):
         assert file.metadata() == {"format": "pt"}
 
 
+@pytest.mark.parametrize("length", range(1, 9))
+def test_numbers_begin_at_a_multiple_of_eight_bytes_as_the_format_asks(length, tmp_path):
+    """Whoever maps such a file into memory reads them where they lie."""
+    write_tensors(tmp_path, {"w" * length: (1,)}, [("w" * length, torch.ones(1))], dtype=torch.float32, most=9)
+    written = (tmp_path / "model.safetensors").read_bytes()
+    assert int.from_bytes(written[:8], "little") % 8 == 0
+    assert len(written) % 8 == 4
+
+
 def test_shards_have_the_hubs_names_and_an_index_that_counts_bytes(tmp_path):
     tensors = {f"t{number}": torch.full((4,), float(number)) for number in range(5)}
     write_tensors(tmp_path, dict.fromkeys(tensors, (4,)), tensors.items(), dtype=torch.bfloat16, most=16)
@@ -84,7 +93,11 @@ def test_a_tensor_is_asked_for_only_when_the_one_before_it_was_written(tmp_path)
     assert sizes[2] - sizes[1] == 400_000
 
 
-@pytest.mark.parametrize("number", [torch.nan, torch.inf, -torch.inf])
-def test_numbers_that_are_not_finite_are_named(number, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "dtype"),
+    [*((number, torch.float32) for number in (torch.nan, torch.inf, -torch.inf)), (3.4e38, torch.bfloat16)],
+)
+def test_numbers_that_are_not_finite_as_they_are_written_are_named(number, dtype, tmp_path):
+    """The last is finite, and no bfloat16 is as large."""
     with pytest.raises(ModelError, match=r"^w: holds numbers that are not finite"):
-        write_tensors(tmp_path, {"w": (2,)}, [("w", torch.tensor([0, number]))], dtype=torch.float32, most=9)
+        write_tensors(tmp_path, {"w": (2,)}, [("w", torch.tensor([0, number]))], dtype=dtype, most=9)
