@@ -6,7 +6,7 @@ from architectures import MASK, write
 
 from rnd1lib import export, load_model
 from rnd1lib.errors import ModelError
-from rnd1lib.models.comparison import same_bits
+from rnd1lib.models.writing.comparison import same_bits
 
 
 def test_tensors_are_the_same_by_their_bits_and_their_dtype():

@@ -9,7 +9,8 @@ from architectures import MASK, write
 import rnd1lib
 from rnd1lib import export, load_model
 from rnd1lib.errors import ModelError
-from rnd1lib.models.tokenizer import load_tokenizer, train_tokenizer
+from rnd1lib.models.tokens.loading import load_tokenizer
+from rnd1lib.models.tokens.tokenizer import train_tokenizer
 
 
 class Usage(NamedTuple):

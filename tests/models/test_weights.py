@@ -7,6 +7,7 @@ from rnd1_plugins.models.qwen3 import Qwen3
 from rnd1_plugins.models.qwen3_moe import Qwen3Moe
 from safetensors.torch import load_file, save_file
 
+from rnd1lib import load_model
 from rnd1lib.errors import ModelError
 from rnd1lib.kinds import Build
 from rnd1lib.models.origins.folder import open_folder
@@ -51,7 +52,9 @@ def test_experts_that_transformers_left_fused_are_the_same_weights(shape, writte
     assert all(torch.equal(tensor, apart.tensor(name)) for name, tensor in folder_tensors(network, sources))
 
 
-@pytest.mark.parametrize(("dtype", "number"), [(torch.float32, torch.inf), (torch.bfloat16, torch.nan)])
+@pytest.mark.parametrize(
+    ("dtype", "number"), [(torch.float32, torch.inf), (torch.float32, -torch.inf), (torch.bfloat16, torch.nan)]
+)
 @pytest.mark.parametrize("name", ["model.layers.2.mlp.experts.4.up_proj.weight", "model.norm.weight"])
 def test_a_weight_that_is_no_number_is_named(name, dtype, number, written_by_transformers, tmp_path):
     folder = written_by_transformers["mixed"][0]
@@ -61,6 +64,8 @@ def test_a_weight_that_is_no_number_is_named(name, dtype, number, written_by_tra
     shutil.copy(folder / "config.json", tmp_path)
     with pytest.raises(ModelError, match=rf"the weights {re.escape(name)} are not finite"):
         loaded("mixed", {"mixed": (tmp_path, None)})
+    with pytest.raises(ModelError, match=rf"the weights {re.escape(name)} are not finite"):
+        load_model(tmp_path, dtype="bfloat16")
 
 
 @pytest.mark.parametrize("shape", ["tied", "untied"])

@@ -36,7 +36,8 @@ BOTH_WAYS = """\
 `generate` of transformers goes from left to right; this model was not trained for that.
 """
 CUSTOM = """\
-This model attends in blocks. Transformers has no such mask: it attends both ways, so that its logits are not this model's.
+This model attends neither causally nor both ways. Transformers has no such mask: it attends both ways, so that its logits
+are not this model's.
 """
 FOREIGN = """\
 The classes that config.json names are not part of this folder. Copy their code beside it to open it with transformers.

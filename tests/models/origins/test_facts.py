@@ -83,3 +83,9 @@ def test_what_is_recorded_and_what_is_given_are_told_apart(tmp_path):
     expected = f"shift 1 (given), mask token {tokenizer.mask_token_id} '<|mask|>', causal (rnd1_config.json)"
     assert facts.in_words(tokenizer) == expected
     assert "said_by" not in (tmp_path / "rnd1_config.json").read_text()
+
+
+def test_a_shift_of_0_and_the_token_0_are_given_and_nothing_is_not():
+    facts = Facts(shift=1, mask_token_id=5, attention_mask=CAUSAL)
+    assert facts.altered(shift=0, mask_token_id=0) == Facts(shift=0, mask_token_id=0, attention_mask=CAUSAL)
+    assert facts.altered(shift=None, mask_token_id=None) == facts

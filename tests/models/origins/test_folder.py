@@ -61,6 +61,12 @@ def test_weights_of_a_kind_that_is_not_read_are_named(dtype, word, copy):
     assert problem == f"model.norm.weight: is {word}, and weights are F64, F32, F16, BF16. Use the unquantized folder."
 
 
+@pytest.mark.parametrize("wide", [None, "model.norm.weight"])
+def test_a_folder_is_as_wide_as_its_widest_tensor(wide, copy):
+    rewrite(copy, lambda tensors: tensors.update({name: each.bfloat16() for name, each in tensors.items() if name != wide}))
+    assert open_folder(copy).dtype == (torch.float32 if wide else torch.bfloat16)
+
+
 def test_long_lists_are_folded_each_by_itself(copy):
     rewrite(copy, lambda tensors: tensors.update({f"old.{number}": torch.zeros(1) for number in range(21)}))
     expected = {name: shape for name, shape in shapes_of(copy).items() if not name.startswith("old.")}

@@ -9,11 +9,12 @@ from torch.distributed.checkpoint.state_dict_saver import save
 
 from rnd1lib import export, load_model
 from rnd1lib.errors import CheckpointError
-from rnd1lib.kinds import Build
+from rnd1lib.kinds import Build, TensorSource
 from rnd1lib.models.runs.checkpoint_reader import WeightsReader
 from rnd1lib.models.origins.facts import Facts
 from rnd1lib.models.runs.manifest import MANIFEST, Manifest, facts_of
 from rnd1lib.models.runs.folder import RunFolder, is_run_folder
+from rnd1lib.models.runs.weights import open_run
 from rnd1lib.titan.checkpoint.commit import CommittingWriter, Save
 
 MASK = 4095
@@ -71,6 +72,16 @@ def test_a_run_is_exported_with_its_mask_row_and_what_it_did_until_the_step_that
     card = (out / "README.md").read_text()
     told = ("| steps | 10 |", "| tokens | 1,000 that could be masked |", "| nll, after 10 steps | nll 2.5 |")
     assert all(line in card for line in told) and "after 12 steps" not in card
+
+
+@pytest.mark.parametrize("rows", [(0, 4096), (0, MASK), (MASK, 4096), (4000, 4096), (1, 7)])
+def test_a_part_of_the_table_has_the_mask_row_in_its_place_or_not_at_all(rows, run):
+    trained, box = network(seed=10), (slice(*rows), slice(5, 90))
+    table = trained.tok_embeddings.weight.detach().clone()
+    table[MASK] = trained.tok_embeddings.mask_row.detach()
+    out = torch.full(table[box].shape, torch.nan)
+    open_run(run.path).fill(out, TensorSource("tok_embeddings.weight", ["model.embed_tokens.weight"]), box)
+    assert torch.equal(out, table[box])
 
 
 def test_a_folder_without_a_manifest_is_no_checkpoint_and_is_named(run, capsys):

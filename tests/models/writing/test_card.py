@@ -27,6 +27,7 @@ RECIPE = {
 METRICS = [
     {"step": 0, "evaluator": "nll", "nll": 8.25},
     *({"step": step, "loss": 9.0 - step, "tokens": 2000 + step, "masked": 900} for step in range(1, 4)),
+    {"step": 1, "evaluator": "nll", "nll": 7.125},
     {"step": 2, "evaluator": "nll", "nll": 6.5},
     {"step": 3, "evaluator": "nll", "nll": 1.75},
 ]
@@ -82,7 +83,7 @@ def test_a_runs_card_names_data_steps_tokens_settings_and_figures_until_the_chec
         "shift | 1: row i of the logits predicts token i + 1",
     ):
         assert said in made.text, said
-    assert "1.75" not in made.text
+    assert "1.75" not in made.text and "7.125" not in made.text, "the first and the last, until that step"
 
 
 def test_no_path_of_a_machine_is_in_it(model, run):
@@ -141,13 +142,17 @@ def test_an_autoregressive_folder_is_not_said_to_be_sampled_here(tmp_path):
     assert "rnd1 sample" not in made
     assert "| mask token | none |" in made
     assert "is_causal" not in made
+    assert ModelCard(made).data.tags == ["rnd1lib"]
 
 
-def test_a_model_that_attends_in_blocks_is_not_said_to_give_its_logits_in_transformers(tmp_path):
-    mask = {"use": "block_causal", "block_length": 4}
+@pytest.mark.parametrize(
+    ("mask", "shown"), [({"use": "block_causal", "block_length": 4}, "BlockCausal"), ({"use": "annealing"}, "Annealing")]
+)
+def test_a_model_that_attends_otherwise_is_not_said_to_give_its_logits_in_transformers(mask, shown, tmp_path):
     model = load_model(write("qwen3, tied", tmp_path), attention_mask=mask, mask_token_id=MASK)
-    assert "Transformers has no such mask" in described(model, None).text
-    assert "| attention | BlockCausal |" in described(model, None).text
+    made = described(model, None).text
+    assert "attends neither causally nor both ways. Transformers has no such mask" in made
+    assert f"| attention | {shown} |" in made
 
 
 def test_names_of_places():

@@ -44,15 +44,17 @@ def test_no_more_than_a_layer_or_a_table_is_held_at_any_time(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["qwen3_moe", "qwen3, tied"])
-def test_a_network_in_memory_is_an_origin_and_rounding_is_what_a_narrower_file_does(name, tmp_path):
+def test_a_part_of_a_parameter_is_that_of_the_folder_and_of_a_network_in_memory_and_rounded_as_a_narrower_file(name, tmp_path):
     model = load_model(write(name, tmp_path / "in"), mask_token_id=MASK)
     origin = NetworkWeights(tmp_path / "in", model.config, model.network)
     assert origin.dtype == torch.float32
+    folder = open_model(tmp_path / "in")
     for source in component_for(model.config).tensors(model.config):
         whole = parameters(model.network)[source.parameter]
-        part = (slice(1, 3), *(slice(0, size) for size in whole.shape[1:]))
-        found, rounded = torch.empty_like(whole[1:3]), torch.empty_like(whole[1:3])
+        part = (slice(1, 3), *(slice(2, size - 3) for size in whole.shape[1:]))
+        found, stored, rounded = (torch.empty_like(whole[part]) for _ in range(3))
         origin.fill(found, source, part)
+        folder.fill(stored, source, part)
         Rounded(origin.path, origin.config, origin, torch.bfloat16).fill(rounded, source, part)
-        assert torch.equal(found, whole[1:3])
-        assert torch.equal(rounded, whole[1:3].bfloat16().float())
+        assert torch.equal(found, whole[part]) and torch.equal(stored, whole[part]), source.parameter
+        assert torch.equal(rounded, whole[part].bfloat16().float())
