@@ -178,7 +178,7 @@ def test_special_ids_without_a_row_are_as_good_as_unsaid(folders, tmp_path):
 @pytest.mark.parametrize(("name", "rows"), [("llama, tied", 4096), ("qwen3_moe, every second, tied", 100)])
 def test_a_tied_folder_may_hold_its_head_once_more_but_no_other(name, rows, folders, tmp_path, monkeypatch):
     """transformers 5 takes another head for the head; who ignored it would give other logits in silence."""
-    monkeypatch.setattr("rnd1lib.models.origin.ROWS", rows)
+    monkeypatch.setattr("rnd1lib.models.origins.origin.ROWS", rows)
     folder = changed(folders(name), tmp_path, {})
     tensors = load_file(folder / "model.safetensors")
     table = tensors["model.embed_tokens.weight"]
