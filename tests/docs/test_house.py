@@ -39,3 +39,14 @@ def test_every_folder_under_the_contracts_exists():
     for name in named:
         path = ROOT / ("plugins" if name.startswith("rnd1_plugins") else ".") / name.replace(".", "/")
         assert path.is_dir() or path.with_suffix(".py").is_file(), name
+
+
+def test_every_folder_of_modules_is_a_package_and_git_ignores_none_of_it():
+    """What git ignores is in no checkout, and hatchling leaves it out of the wheel."""
+    modules = [path for top in ("rnd1lib", "plugins/rnd1_plugins") for path in (ROOT / top).rglob("*.py")]
+    folders = {path.parent for path in modules if path.parent.name not in ("resources", "recipes")}
+    assert len(folders) > 20
+    assert all((folder / "__init__.py").is_file() for folder in folders)
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    parts = {part for path in modules for part in path.relative_to(ROOT).parts}
+    assert not parts & {pattern.rstrip("/") for pattern in ignored}
