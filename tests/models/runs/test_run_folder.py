@@ -10,10 +10,10 @@ from torch.distributed.checkpoint.state_dict_saver import save
 from rnd1lib import export, load_model
 from rnd1lib.errors import CheckpointError
 from rnd1lib.kinds import Build, TensorSource
-from rnd1lib.models.runs.checkpoint_reader import WeightsReader
 from rnd1lib.models.origins.facts import Facts
-from rnd1lib.models.runs.manifest import MANIFEST, Manifest, facts_of
+from rnd1lib.models.runs.checkpoint_reader import WeightsReader
 from rnd1lib.models.runs.folder import RunFolder, is_run_folder
+from rnd1lib.models.runs.manifest import MANIFEST, Manifest, facts_of
 from rnd1lib.models.runs.weights import open_run
 from rnd1lib.titan.checkpoint.commit import CommittingWriter, Save
 
