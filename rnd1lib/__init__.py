@@ -1,6 +1,30 @@
 """Autoregressive language models into masked diffusion language models: convert, train, sample.
 
-The public API is a table, resolved on use, so that `import rnd1lib` imports no torch.
+The public API is a table, resolved on use, so that `import rnd1lib` imports no torch. Each package's docstring is a map of it.
+
+Names, recipes, commands, without torch:
+
+api          `components` and `build`: what the registry offers in Python
+registry     kind -> name -> component, filled once, then frozen
+plugins      the hooks, and where components come from
+recipe/      layers -> merge -> check -> Recipe
+cli/         `rnd1 ...`, one file a command
+errors       every mistake that a person can make
+disk         files that are on the disk when a call returns
+
+The contracts:
+
+kinds/       a file a kind, with the values that they exchange
+
+Tensors, each reading what stands below it:
+
+titan/       the training engine on torchtitan
+sampling/    one loop for every sampler
+views/       what a person looks at: terminal, page, notebook
+models/      the network, and folders in and out
+data/        documents to packed rows
+diffusion/   the mathematics
+testing/     the conformance kit of every kind
 """
 
 from __future__ import annotations

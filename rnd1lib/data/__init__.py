@@ -5,6 +5,16 @@ held = held_out(data, faults)                                     # content -> b
 rows = PackedRows(data, encode, ..., keep=lambda content: not held(content), faults=faults)
 batch = rows.batch(first_row, count)                              # Batch(ids_BL, maskable_BL, documents_BL, positions_BL)
 rows.load_state_dict(merge_states(states_of_all_ranks))           # the same rows as without a stop
+
+streams        one stream's documents, windowed, and read again from wherever a run stopped
+encoding       a document's tokens, and which of them may be masked
+packing        documents into rows with hardly a place empty
+rows           the rows of a run by their number, whichever rank asks
+faults         broken documents: counted, named, weighed against what the recipe allows
+held_out       which documents are kept from training
+reading        a source read as a whole, before any row is packed
+shards         documents encoded once, memory-mapped by every run
+shard_writer   how they are written
 """
 
 from rnd1lib.data.faults import Faults, Tally

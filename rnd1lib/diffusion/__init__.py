@@ -1,4 +1,18 @@
-"""The mathematics: counter-based randomness, corruption, the shift, targets, the loss, likelihood."""
+"""The mathematics: counter-based randomness, corruption, the shift, targets, the loss, likelihood.
+
+draws         counter-based randomness: every number is a hash of what it is for
+times         the noise levels of a step
+corruption    at time t every maskable token is masked with probability 1 - alpha(t)
+closing_run   the end-of-text tokens that close a document, masked as one
+length        rows cut short, so that the model meets texts of every length
+shift         which logit row predicts which token
+targets       the masked tokens, each at its row, with its weight
+loss          a weighted sum of cross entropies over a global count
+
+prediction    a denoiser asked about positions: shift, padding and guidance in one place
+ranking       the positions of each sequence ranked among themselves
+likelihood    how likely a model finds an answer
+"""
 
 from rnd1lib.diffusion.corruption import corrupt, elbo_weight, mask_probability, uncorrupted
 from rnd1lib.diffusion.draws import Draws, hash_uniform

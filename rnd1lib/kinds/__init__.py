@@ -2,6 +2,18 @@
 
 Legend of shapes: B rows, L positions, V vocabulary, N positions asked about. Ids are int64; times, weights and
 log-probabilities float32. `step` counts from 0. Nothing here imports torch.
+
+component        the nine kinds by name, and `Component`, the field type that holds a nested one
+data             documents, and the batch that packing makes of them
+noise            how fast masks come, and what corruption hands on
+objective        which logit row is scored against which token, with what weight
+attention_mask   who sees whom at a step
+lr_groups        which parameters learn, and how fast
+model            which network, in which sizes, and how Hugging Face names its tensors
+sampler          how many positions a step commits, which, and with what token
+evaluator        figures of a model while it trains
+callback         watches a run and changes nothing
+denoiser         no kind of component: a model as sampling, likelihood and evaluation see it
 """
 
 from rnd1lib.kinds.attention_mask import AttentionMask, Captured, DoubledMask, Pattern, RunBeforeStep, StructuralMask

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/example/*.md")])
 COMMAND = re.compile(r"^ {4}(?:rnd1|torchrun .* -m rnd1lib) (.*?)(?: {2,}#.*)?$", re.MULTILINE)
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MAPPED = sorted(str(page.parent.relative_to(ROOT / "rnd1lib")) for page in ROOT.glob("rnd1lib/**/__init__.py"))
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
@@ -68,12 +69,12 @@ def test_the_page_of_recipes_has_every_key(section):
     assert not {key for key in keys - {"options"} if f"`{key}`" not in page}
 
 
-@pytest.mark.parametrize("folder", ["", "preparation", "step", "optimizer", "checkpoint", "grafting"])
-def test_the_maps_of_the_training_engine_have_every_file_and_folder(folder):
-    page = ROOT / "rnd1lib" / "titan" / folder / "__init__.py"
-    files = [path.stem for path in page.parent.glob("*.py") if path != page]
-    folders = [f"{path.parent.name}/" for path in page.parent.glob("*/__init__.py")]
-    assert sorted(re.findall(r"^(\w+/?) {2,}\S", page.read_text(), re.MULTILINE)) == sorted(files + folders)
+@pytest.mark.parametrize("folder", MAPPED)
+def test_the_map_of_a_package_has_every_file_and_folder(folder):
+    page = ROOT / "rnd1lib" / folder / "__init__.py"
+    files = [path.stem for path in page.parent.glob("[!_]*.py")]
+    folders = {f"{path.parent.name}/" for path in page.parent.glob("[!_]*/*.*")}
+    assert sorted(re.findall(r"^(\w+/?) {2,}\S", page.read_text(), re.MULTILINE)) == sorted([*files, *folders])
 
 
 def test_the_plugin_and_the_recipe_of_the_readme_work(tmp_path, monkeypatch):

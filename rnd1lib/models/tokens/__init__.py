@@ -1,6 +1,6 @@
 """Text to ids and back, and which id is the mask token's.
 
-tokenizer         `Tokenizer`, and training one
+tokenizer         `Tokenizer`, and how one is trained
 loading           `load_tokenizer`: of a folder or a GGUF file
 gguf_vocabulary   the tokenizer that a GGUF file holds
 chat              chat templates, in a sandbox
