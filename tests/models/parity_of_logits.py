@@ -64,9 +64,10 @@ WIDTH = 23  # of a column
 
 
 def ids_with_masks() -> torch.Tensor:
-    """[2, L], every fifth a mask token."""
+    """[2, L], every fifth a mask token, and behind some of them the last token, whose id is larger."""
     ids_BL = torch.randint(0, 310, (2, LENGTH), generator=torch.Generator().manual_seed(1))
     ids_BL[:, ::5] = MASK
+    ids_BL[:, 1::10] = 319
     return ids_BL
 
 

@@ -43,6 +43,11 @@ def test_the_first_blocks_take_the_steps_that_do_not_divide(TableModel):
     assert [int(step.committed_BL.sum()) for step in done.steps] == [2, 1, 1, 2, 2]
 
 
+def test_a_last_block_that_is_cut_short_has_its_steps_too(TableModel):
+    done = infill(TableModel(), [[63] * 10], sampler=LeftToRight(steps=6, block_length=4))
+    assert [int(step.committed_BL.sum()) for step in done.steps] == [2, 2, 2, 2, 1, 1]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rewrites(SamplerOptions):
     """Fills the right half with 1, masks it again without asking the model, fills all with 3."""

@@ -95,11 +95,9 @@ def _table(header: Header) -> tuple[int, ...]:
 
 
 def _experts(header: Header) -> dict[str, Any]:
-    """llama.cpp computes qwen3moe with routes that sum to 1, so that no file says otherwise."""
-    layers = range(_whole(header, "block_count"))
-    dense = [layer for layer in layers if f"blk.{layer}.ffn_gate_exps.weight" not in header.tensors]
+    """llama.cpp computes qwen3moe with routes that sum to 1 and experts in each layer, so that no file says otherwise."""
     sizes = {key: _whole(header, theirs) for key, theirs in EXPERT_SIZES.items()}
-    return {**sizes, "norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": dense}
+    return {**sizes, "norm_topk_prob": True, "decoder_sparse_step": 1, "mlp_only_layers": []}
 
 
 def _rope(header: Header, head_width: int) -> dict[str, Any]:

@@ -145,3 +145,20 @@ def test_tensors_that_do_not_fit_are_named_and_nothing_is_loaded(tmp_path):
         rnd1lib.load_model(tmp_path / "x.gguf")
     assert "model.layers.1.mlp.up_proj.weight: missing." in str(caught.value)
     assert "model.layers.0.self_attn.q_proj.bias: unexpected." in str(caught.value)
+
+
+def test_each_special_id_is_its_own(tmp_path):
+    padding = {"tokenizer.ggml.padding_token_id": lambda writer, key: writer.kv_data[0].pop(key) and writer.add_pad_token_id(0)}
+    write(tmp_path / "x.gguf", values=padding)
+    opened = open_gguf(tmp_path / "x.gguf")
+    for said in (opened.config.get, lambda key: getattr(opened.tokenizer, key)):
+        assert [said(f"{role}_token_id") for role in ("bos", "eos", "pad")] == [1, 2, 0]
+
+
+def test_tensors_lie_where_the_files_own_alignment_puts_them(tmp_path):
+    plain = write(tmp_path / "x.gguf").state_dict()
+    write(tmp_path / "y.gguf", values={"alignment": lambda writer, _: writer.add_custom_alignment(4096)})
+    apart = open_gguf(tmp_path / "y.gguf")
+    assert apart.header.values["general.alignment"] == 4096
+    for name in ("model.embed_tokens.weight", "model.norm.weight", "model.layers.1.mlp.down_proj.weight"):
+        assert same_bits(apart.tensor(name), plain[name])

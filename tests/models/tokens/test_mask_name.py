@@ -52,6 +52,14 @@ def test_a_tokenizer_that_is_named_is_a_copy_and_texts_that_speak_of_the_name_ho
     assert named.encode_document(TEXT) == before.encode_document(TEXT)
 
 
+def test_a_tokenizer_with_holes_gives_no_name_to_two_ids():
+    """tokenizers counts its tokens for the next id, which may be another one's where a vocabulary was cut."""
+    cut = Tokenizer(tokens=tokenizers.Tokenizer(BPE(vocab={"a": 0, "b": 1, "c": 5}, merges=[])), config={})
+    for mask_token_id in (6, 7):
+        with pytest.raises(ModelError, match=rf"leaves out id {mask_token_id}, and a name"):
+            cut.with_mask_token(mask_token_id)
+
+
 def test_data_that_was_encoded_before_the_mask_had_a_name_still_fit(tmp_path):
     before = published()
     named = before.with_mask_token(before.vocab_size + 3)

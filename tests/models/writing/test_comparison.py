@@ -6,6 +6,7 @@ from architectures import MASK, write
 
 from rnd1lib import export, load_model
 from rnd1lib.errors import ModelError
+from rnd1lib.models.origins.facts import Facts
 from rnd1lib.models.writing.comparison import same_bits
 
 
@@ -39,3 +40,14 @@ def test_the_mask_tokens_logit_of_a_tied_head_in_training_is_an_old_one_and_is_n
     assert not torch.equal(ours[..., MASK], theirs[..., MASK])
     ours[..., MASK] = theirs[..., MASK]
     assert torch.equal(ours, theirs)
+
+
+def test_a_folder_that_masks_by_another_token_leaves_nothing_behind(tmp_path, monkeypatch):
+    model = load_model(write("qwen3, untied", tmp_path / "in"), mask_token_id=MASK)
+    with torch.no_grad():
+        model.network.get_parameter("tok_embeddings.mask_row").fill_(1.0)
+    honest = Facts.write
+    monkeypatch.setattr(Facts, "write", lambda facts, folder: honest(facts.altered(mask_token_id=MASK - 1), folder))
+    with pytest.raises(ModelError, match="what was read back gives logits"):
+        export(model, tmp_path / "out", layout="qwen3")
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
