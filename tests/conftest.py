@@ -5,7 +5,7 @@ from textwrap import dedent
 
 import pytest
 from hypothesis import settings
-from titan_runs import TINY, write_texts
+from titan_runs import write_recipe, write_texts
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -49,9 +49,7 @@ def texts(tmp_path_factory):
 @pytest.fixture
 def tiny(tmp_path, texts):
     """Writes a recipe that trains in a second; its run folder is `run` beside it."""
-    path = tmp_path / "tiny.yaml"
-    path.write_text(TINY % (texts, tmp_path), encoding="utf-8")
-    return path
+    return write_recipe(tmp_path, texts)
 
 
 @pytest.fixture
@@ -84,5 +82,4 @@ def whole(texts, tmp_path_factory):
     import rnd1lib
 
     folder = tmp_path_factory.mktemp("whole")
-    (folder / "tiny.yaml").write_text(TINY % (texts, folder), encoding="utf-8")
-    return rnd1lib.train(rnd1lib.load_recipe(folder / "tiny.yaml"))
+    return rnd1lib.train(rnd1lib.load_recipe(write_recipe(folder, texts)))

@@ -13,7 +13,7 @@ from rnd1lib.errors import DataError, RecipeError
 from rnd1lib.kinds import Document, Skipped
 from rnd1lib.models.tokens.tokenizer import Tokenizer
 from rnd1lib.titan.preparation.model_folder import decide, recipe_tokenizer
-from rnd1lib.titan.preparation.plan import starting_point
+from rnd1lib.titan.preparation.start import starting_point
 
 if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe

@@ -8,7 +8,7 @@ import pytest
 import torch
 from families import FAMILIES, steps, train
 from processes import run_two_ranks
-from titan_runs import TINY, weights, write_texts
+from titan_runs import weights, write_recipe, write_texts
 
 import rnd1lib
 from rnd1lib.kinds import Build
@@ -21,8 +21,7 @@ pytestmark = pytest.mark.distributed
 def recipe(tmp_path_factory):
     folder = tmp_path_factory.mktemp("families")
     write_texts(folder)
-    (folder / "tiny.yaml").write_text(TINY % (folder, folder), encoding="utf-8")
-    return folder / "tiny.yaml"
+    return write_recipe(folder, folder)
 
 
 @pytest.fixture(scope="module")

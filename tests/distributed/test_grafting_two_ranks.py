@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from processes import run_two_ranks
-from titan_runs import TINY, write_texts
+from titan_runs import write_recipe, write_texts
 
 import rnd1lib
 
@@ -23,8 +23,7 @@ def folder(tmp_path_factory):
     """Runs of two ranks by name, and `tiny.yaml`."""
     folder = tmp_path_factory.mktemp("grafting-two-ranks")
     write_texts(folder)
-    (folder / "tiny.yaml").write_text(TINY % (folder, folder), encoding="utf-8")
-    run_two_ranks(Path(__file__).with_name("grafting_two_ranks.py"), folder / "tiny.yaml", folder, *OPTIONS)
+    run_two_ranks(Path(__file__).with_name("grafting_two_ranks.py"), write_recipe(folder, folder), folder, *OPTIONS)
     return folder
 
 

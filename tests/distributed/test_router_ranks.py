@@ -6,7 +6,7 @@ import pytest
 import torch
 from plain_gradients import plain
 from processes import run_two_ranks
-from titan_runs import TINY, write_texts
+from titan_runs import write_recipe, write_texts
 
 import rnd1lib
 
@@ -19,8 +19,7 @@ SHORT = ("train.variable_length={share: 50%, shortest: 2}", "objective.eos=as_on
 def recipe(tmp_path_factory):
     folder = tmp_path_factory.mktemp("router-ranks")
     write_texts(folder)
-    (folder / "tiny.yaml").write_text(TINY % (folder, folder), encoding="utf-8")
-    return folder / "tiny.yaml"
+    return write_recipe(folder, folder)
 
 
 @pytest.fixture(scope="module")

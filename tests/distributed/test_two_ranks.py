@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from processes import run_two_ranks
-from titan_runs import BLOCKS, TINY, losses, mixture, write_damaged_lines, write_texts
+from titan_runs import BLOCKS, losses, mixture, write_damaged_lines, write_recipe, write_texts
 
 import rnd1lib
 
@@ -18,8 +18,7 @@ def recipe(tmp_path_factory):
     write_texts(folder)
     write_damaged_lines(folder)
     (folder / "mixture.json").write_text(json.dumps(mixture(folder)))
-    (folder / "tiny.yaml").write_text(TINY % (folder, folder), encoding="utf-8")
-    return folder / "tiny.yaml"
+    return write_recipe(folder, folder)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 import torch
+from counts import chi_square
 from enumerated import MASK, START, Joint, alone, any_of, best, canvases, even, in_turn, texts
 from rnd1_plugins.noise.cosine import Cosine
 from rnd1_plugins.samplers.ancestral import Ancestral
@@ -20,7 +21,6 @@ from rnd1_plugins.samplers.rnd1_entropy import Rnd1Entropy
 from rnd1_plugins.samplers.threshold import Threshold
 
 from rnd1lib.sampling.generation import infill
-from rnd1lib.testing.chance import chi_square_bound
 
 ROWS = 8_000
 MASKS = START.count(MASK)
@@ -139,19 +139,6 @@ LAWS = {
 }  # fmt: skip
 
 
-def chi_square(seen, expected, rows=ROWS):
-    """The statistic and its bound; what is expected less than five times in all is counted together."""
-    assert not set(seen) - {key for key, p in expected.items() if p}, "seen where its probability is 0"
-    assert math.isclose(sum(expected.values()), 1, abs_tol=1e-9)
-    often = {key: p for key, p in expected.items() if p * rows >= 5}
-    cells = [(seen[key], p * rows) for key, p in often.items()]
-    rest = 1 - sum(often.values())
-    if rest * rows >= 1:
-        cells.append((rows - sum(count for count, _ in cells), rest * rows))
-    assert len(cells) > 5
-    return sum((count - mean) ** 2 / mean for count, mean in cells), chi_square_bound(len(cells) - 1)
-
-
 def filling_law(options):
     return {"temperature": 1.0} | {key: value for key, value in options.items() if key in ("temperature", "top_k", "top_p")}
 
@@ -165,9 +152,8 @@ def test_whole_runs_follow_the_law_of_the_sampler(label):
     after_SBL = torch.stack([step.ids_BL for step in done.steps])
     runs_BSL = after_SBL.transpose(0, 1).tolist()
     seen = Counter(tuple(map(tuple, run)) for run in runs_BSL)
-    statistic, bound = chi_square(
-        seen, canvases(model, choose, steps, law | {"of_all": options.get("parity") == "dream"}, everywhere=kind is P2)
-    )
+    expected = canvases(model, choose, steps, law | {"of_all": options.get("parity") == "dream"}, everywhere=kind is P2)
+    statistic, bound = chi_square(seen, expected, ROWS)
     print(f"{label}: chi-square {statistic:.1f}, bound {bound:.1f}")
     assert statistic < bound
 
@@ -192,9 +178,9 @@ def test_ancestral_sampling_approaches_the_models_own_law_as_one_over_the_steps(
     far = {n: sum(abs(law[text] - p / sum(given.values())) for text, p in given.items()) for n, law in laws.items()}
     assert all(3 < far[n] / far[4 * n] < 5 for n in (4, 16)) and far[1] > 10 * far[64]
     done = infill(model, [list(START)] * ROWS, sampler=Ancestral(steps=64, temperature=1.0), seed=3)
-    statistic, bound = chi_square(Counter(map(tuple, done.sequences)), laws[64])
+    statistic, bound = chi_square(Counter(map(tuple, done.sequences)), laws[64], ROWS)
     assert statistic < bound
-    statistic, bound = chi_square(Counter(map(tuple, done.sequences)), laws[1])
+    statistic, bound = chi_square(Counter(map(tuple, done.sequences)), laws[1], ROWS)
     assert statistic > bound
 
 

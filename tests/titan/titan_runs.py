@@ -26,6 +26,13 @@ def write_texts(folder: Path) -> None:
         (folder / f"{number:02}.txt").write_text(sentence * (1 + number % 7), encoding="utf-8")
 
 
+def write_recipe(folder: Path, texts: Path) -> Path:
+    """`TINY` over these texts in a folder, in which its run will be."""
+    path = folder / "tiny.yaml"
+    path.write_text(TINY % (texts, folder), encoding="utf-8")
+    return path
+
+
 def losses(result):
     """step -> loss, as written."""
     return {line["step"]: line["loss"] for line in result.metrics if "loss" in line}

@@ -2,6 +2,7 @@
 
 changed_data      before a resume: are the documents those that the run began with?
 plan              what the recipe asks of this machine and of `model.init`
+start             what it begins from: the config of `model.init` or of a flavor
 precision         what precision, fused loss and compilation ask of machine and network
 prepared          what the trainer is built of: network facts, groups, rows, held-out rows
 mask_choice       which token masks, and what its row starts from

@@ -13,7 +13,7 @@ from rnd1lib.models.loading import facts_of
 from rnd1lib.models.opening import open_model
 from rnd1lib.models.origins.mask_row import FirstRow
 from rnd1lib.models.weights import load_folder
-from rnd1lib.titan.preparation.model_folder import Start
+from rnd1lib.titan.preparation.start import Start
 
 
 def load_initial_weights(network: nn.Module, start: Start, sources: Sequence[TensorSource], mask_row: FirstRow | None) -> None:

@@ -13,7 +13,7 @@ from rnd1lib.models.tokens.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe
-    from rnd1lib.titan.preparation.model_folder import Start
+    from rnd1lib.titan.preparation.start import Start
 
 
 def choose_token(recipe: Recipe, start: Start, config: Mapping[str, Any], tokenizer: Tokenizer | None) -> MaskToken:

@@ -20,26 +20,13 @@ from rnd1lib.models.origins.folder import CONFIG, locate
 from rnd1lib.models.tokens.loading import load_tokenizer
 from rnd1lib.models.tokens.tokenizer import Tokenizer, train_tokenizer
 from rnd1lib.titan.preparation.mask_choice import choose_row, choose_token, named, starts_from
+from rnd1lib.titan.preparation.start import Start
 
 if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe
 
 MOST_DOCUMENTS = 100_000
 """That a tokenizer is trained on: more of them hardly change it, and a streamed source may have no end worth waiting for."""
-
-
-class Start(NamedTuple):
-    """What a run begins from: the folder that `model.init` names, or nothing.
-
-    facts: what a diffusion folder says of itself. mask_token_id: that the folder or its own tokenizer declares, if any; its
-    row may have been trained.
-    """
-
-    config: dict[str, Any]
-    path: str | None = None
-    folder: Path | None = None
-    facts: Facts | None = None
-    mask_token_id: int | None = None
 
 
 class Decided(NamedTuple):

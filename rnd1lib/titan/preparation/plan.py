@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,16 +13,14 @@ from rnd1lib.data import check_not_empty
 from rnd1lib.errors import RecipeError
 from rnd1lib.kinds import Build, StructuralMask
 from rnd1lib.kinds.model import experts_of
-from rnd1lib.models.config.dimensions import with_positions
 from rnd1lib.models.opening import open_model
-from rnd1lib.models.origins.facts import read_facts
-from rnd1lib.models.origins.folder import FACTS
 from rnd1lib.models.weights import check_folder
 from rnd1lib.recipe.arithmetic import Batching, batching, lr_scale
 from rnd1lib.recipe.composition import losses_without_routers
 from rnd1lib.titan.optimizer.groups import Claim, claim
-from rnd1lib.titan.preparation.model_folder import Start, decide, given_tokenizer, trains_tokenizer, vocabulary_problems
+from rnd1lib.titan.preparation.model_folder import decide, given_tokenizer, trains_tokenizer, vocabulary_problems
 from rnd1lib.titan.preparation.precision import precision_problems
+from rnd1lib.titan.preparation.start import Start, starting_point
 
 if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe
@@ -33,10 +30,6 @@ REFUSED = {
     "context_parallel_degree": "context parallelism",
     "pipeline_parallel_degree": "pipeline parallelism",
 }
-SIZES = (
-    "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "vocab_size",
-    "intermediate_size", "moe_intermediate_size", "num_experts_per_tok", "tie_word_embeddings",
-)  # fmt: skip
 
 
 class Plan(NamedTuple):
@@ -70,34 +63,6 @@ def plan_run(recipe: Recipe, ranks: int) -> Plan:
     _check_weights(recipe, start)
     _check_data(recipe)
     return Plan(ranks, rows, start)
-
-
-def starting_point(recipe: Recipe) -> Start:
-    """The network's config: of the folder `init`, which must agree with `flavor` where both are given, or of the flavor.
-
-    In either the recipe's RoPE base, if it names one, and positions for the recipe's rows.
-    """
-    model, component = recipe.model, recipe.components.model
-    positioned = partial(with_positions, count=recipe.train.sequence_length, rope_theta=model.rope_theta)
-    flavor = dict(component.flavors[model.flavor]) if model.flavor else None
-    if model.init is None:
-        assert flavor is not None
-        return Start(positioned(flavor))
-    origin = open_model(model.init)
-    config = origin.config
-    if config.get("model_type") not in component.model_types:
-        raise RecipeError(
-            f"model.init: {model.init} has model_type {config.get('model_type')!r}, and the model '{model.use}' reads "
-            f"{', '.join(component.model_types)}. Name the component that reads it as model.use."
-        )
-    other = [key for key in SIZES if flavor and key in flavor and key in config and flavor[key] != config[key]]
-    if flavor and other:
-        sizes = ", ".join(f"{key} {config[key]} (flavor: {flavor[key]})" for key in other)
-        raise RecipeError(f"model.init: {model.init} is of another size than flavor '{model.flavor}': {sizes}.")
-    facts = read_facts(origin.folder, config)
-    diffuses = (origin.folder / FACTS).is_file() or facts.mask_token_id is not None
-    own = read_facts(origin.folder, config, origin.tokenizer.mask_token_id if origin.tokenizer else None).mask_token_id
-    return Start(positioned(config), model.init, origin.folder, facts if diffuses else None, own)
 
 
 def claims(recipe: Recipe, config: Mapping[str, Any]) -> list[Claim]:

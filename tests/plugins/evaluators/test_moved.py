@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from titan_runs import TINY, weights, write_texts
+from titan_runs import weights, write_recipe, write_texts
 
 import rnd1lib
 
@@ -13,8 +13,7 @@ FREEZE = "lr_groups={use: attention_first, attention_lr: 3.0e-3, rest_lr: null, 
 def run(tmp_path):
     (tmp_path / "texts").mkdir()
     write_texts(tmp_path / "texts")
-    path = tmp_path / "tiny.yaml"
-    path.write_text(TINY % (tmp_path / "texts", tmp_path), encoding="utf-8")
+    path = write_recipe(tmp_path, tmp_path / "texts")
 
     def train(*overrides):
         return rnd1lib.train(rnd1lib.load_recipe(path, ["evaluators={moved: {use: moved, every: 2}}", *overrides]))

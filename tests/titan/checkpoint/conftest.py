@@ -3,15 +3,14 @@
 import shutil
 
 import pytest
-from titan_runs import TINY
+from titan_runs import write_recipe
 
 import rnd1lib
 from rnd1lib.models.runs.folder import RunFolder
 
 
 def recorded(texts, folder, *overrides):
-    (folder / "tiny.yaml").write_text(TINY % (texts, folder), encoding="utf-8")
-    return rnd1lib.train(rnd1lib.load_recipe(folder / "tiny.yaml", overrides)).folder
+    return rnd1lib.train(rnd1lib.load_recipe(write_recipe(folder, texts), overrides)).folder
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 import pytest
 from grafted_runs import LONG
-from titan_runs import TINY
+from titan_runs import write_recipe
 
 import rnd1lib
 
@@ -9,5 +9,4 @@ import rnd1lib
 def grafted(texts, tmp_path_factory):
     """A run through all three stages without a stop, with every checkpoint."""
     folder = tmp_path_factory.mktemp("grafted")
-    (folder / "tiny.yaml").write_text(TINY % (texts, folder), encoding="utf-8")
-    return rnd1lib.train(rnd1lib.load_recipe(folder / "tiny.yaml", LONG))
+    return rnd1lib.train(rnd1lib.load_recipe(write_recipe(folder, texts), LONG))

@@ -12,6 +12,7 @@ from rnd1lib.kinds import Build
 from rnd1lib.models.config.tensor_names import MASK_ROW
 from rnd1lib.titan.optimizer.groups import claim
 from rnd1lib.titan.preparation import plan
+from rnd1lib.titan.preparation.start import starting_point
 
 LARGE = {
     "rnd1/base": (Qwen3Moe.flavors["30B-A3B"], 30.53e9, 64),
@@ -61,7 +62,7 @@ def test_a_large_recipe_is_a_whole_run_on_meta(name):
 def test_llada_moes_stages_are_the_talks(name, tokens, length, theta):
     recipe = rnd1lib.load_recipe(f"llada_moe/{name}", ["model.init=null"])
     assert (recipe.train.tokens, recipe.train.sequence_length, recipe.model.rope_theta) == (tokens, length, theta)
-    config = plan.starting_point(recipe).config
+    config = starting_point(recipe).config
     assert (config["rope_theta"], config["max_position_embeddings"]) == (theta or 5e4, 8192)
 
 
