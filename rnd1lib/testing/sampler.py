@@ -48,7 +48,10 @@ def warm(sampler: Sampler) -> list[float]:
 
 @promise
 def a_row_does_not_depend_on_its_batch_mates(sampler: Sampler) -> None:
-    """A row's text is a function of the seed, its number and its own ids: alone or among longer rows, greedy or drawn."""
+    """A row's text is a function of the seed, its number and its own ids: alone or among longer rows, greedy or drawn.
+
+    So is a canvas, among others with fewer gaps or more, which are at other steps of as many.
+    """
     for shift, temperature in ((0, sampler.temperature), (1, 1.0)):
         options: dict[str, Any] = {"sampler": sampler, "max_new_tokens": NEW, "temperature": temperature, "seed": 3}
         together = generate(Table(shift), PROMPTS, **options).sequences
@@ -56,6 +59,9 @@ def a_row_does_not_depend_on_its_batch_mates(sampler: Sampler) -> None:
             (alone,) = generate(Table(shift), [prompt], numbers=[number], **options).sequences
             seen = f"shift {shift}, temperature {temperature}: alone {alone}, in the batch {together[number]}."
             demand(alone == together[number], seen)
+    for number, (canvas, row) in enumerate(zip(CANVASES, filled(sampler, seed=3).sequences, strict=True)):
+        (alone,) = filled(sampler, canvases=[canvas], numbers=[number], seed=3).sequences
+        demand(alone == row, f"the canvas {canvas} alone becomes {alone}, in the batch {row}.")
 
 
 @promise
