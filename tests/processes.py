@@ -96,6 +96,7 @@ def become(output, script, arguments, seconds, environment):
     os.dup2(output.fileno(), 2)
     output.close()
     os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite that a shell runs in the background ignores Ctrl-C
     signal.setitimer(signal.ITIMER_PROF, seconds)
     sys.argv = [script or "rnd1", *arguments]
     if environment:
