@@ -150,7 +150,7 @@ def _describe(model: DiffusionLM, component: Model, folder: Path, layout: str, d
 def _described(title: str, source: Source, config: Mapping[str, Any]) -> Described:
     origin, step = source.origin, source.model.step
     run = read_run(origin.path, step) if isinstance(origin, RunWeights) else None
-    return Described(title, source.model, config, licence_of(origin.folder), run)
+    return Described(title, source.model, config, licence_of(origin.folder), run, source.model.name)
 
 
 def _generation(config: Mapping[str, Any]) -> dict[str, Any]:

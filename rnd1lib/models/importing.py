@@ -18,6 +18,7 @@ from rnd1lib.models.origins.facts import read_facts
 from rnd1lib.models.origins.folder import CONFIG, GENERATION, open_folder, write_json
 from rnd1lib.models.origins.gguf_file import open_gguf
 from rnd1lib.models.origins.origin import NamedTensors
+from rnd1lib.models.runs.record import hub_name
 from rnd1lib.models.writing.card import Described, write_card
 from rnd1lib.models.writing.comparison import same_bits
 from rnd1lib.models.writing.import_plan import ImportPlan, plan_import
@@ -59,7 +60,9 @@ def import_model(
             _write(plan, folder)
             _compare(plan, folder)
             model = stream_model(open_folder(folder), plan.facts, plan.tokenizer)
-            write_card(folder, Described(path.resolve().name, model, plan.config, plan.licence))
+            write_card(
+                folder, Described(path.resolve().name, model, plan.config, plan.licence, source=_made_from(source, plan))
+            )
     return Imported(path, f"{source}: {plan.in_words()}", len(plan.shapes), size)
 
 
@@ -75,6 +78,12 @@ def opened(source: str | Path, path: Path) -> Iterator[NamedTensors]:
     if not isinstance(origin, NamedTensors):
         raise ModelError(f"{source}: is a run folder, whose model `rnd1 export {source} {path} --layout NAME` writes.")
     yield origin
+
+
+def _made_from(source: str | Path, plan: ImportPlan) -> str:
+    """For the card: a hub name or the file's own, and what was dequantised."""
+    name = hub_name(str(source)) or plan.origin.path.resolve().name
+    return f"{name}, tensors of {plan.stored}" if plan.stored else name
 
 
 def _write(plan: ImportPlan, folder: Path) -> None:

@@ -69,6 +69,16 @@ def test_the_card_says_what_is_known_and_no_licence_that_the_file_does_not_name(
         assert "tags: [x" not in card
 
 
+def test_the_card_says_of_which_file_it_is_and_that_a_mask_token_alone_makes_no_diffusion_model(quantized, tmp_path):
+    import_model(quantized, tmp_path / "out", mask_token="<empty_output>")
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "| made from | small.gguf, tensors of Q4\\_1, F32 |" in card
+    assert 'tags: ["rnd1lib"]' in card
+    assert "An autoregressive language model. Its mask token is for a training to come" in card
+    assert "--sampler left_to_right" in card
+    assert "rnd1 infill" not in card
+
+
 def test_transformers_generates_from_the_folder_what_it_generates_from_the_file(quantized, tmp_path):
     pytest.importorskip("accelerate")
     from transformers import AutoModelForCausalLM, AutoTokenizer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +30,14 @@ class GGUFFile(NamedTensors):
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
         """Of every tensor, as Hugging Face has it."""
         return {name: part.shape for name, part in self.parts.items()}
+
+    @property
+    def types(self) -> list[str]:
+        """Those that its tensors have, in llama.cpp's words: Q4_1, F32; the most common first."""
+        from gguf import GGMLQuantizationType
+
+        found = Counter(part.stored.type for part in self.parts.values())
+        return [GGMLQuantizationType(kind).name for kind, _ in found.most_common()]
 
     def tensor(self, name: str, box: Box = ()) -> Tensor:
         """A tensor or a part of it, dequantised as llama.cpp's own package does it: float32, whatever type the file has."""

@@ -21,13 +21,24 @@ LICENSE = re.compile(r"^license: *[\"']?([a-z0-9.-]+)[\"']?\s*$", re.MULTILINE)
 
 
 class Described(NamedTuple):
-    """What a card is written from. title: the folder's name. config: the written config.json. licence: an id of the Hub's."""
+    """What a card is written from. title: the folder's name. config: the written config.json. licence: an id of the Hub's.
+
+    source: what the weights were read from, where no run says what its own began as.
+    """
 
     title: str
     model: DiffusionLM
     config: Mapping[str, Any]
     licence: str = "unknown"
     run: RunRecord | None = None
+    source: str = ""
+
+    @property
+    def diffusion(self) -> bool:
+        """Whether it was trained to fill in masks: a causal model without a noise schedule was not, and may name a token."""
+        model = self.model
+        causal = model.attention_mask.pattern(model.step) == "causal"
+        return model.has_mask_token and not (causal and model.noise is None)
 
 
 def write_card(folder: Path, described: Described) -> None:
@@ -40,7 +51,7 @@ def card(described: Described) -> str:
     model, run = described.model, described.run
     sections = [
         _what(described),
-        use(described.config, samples=model.has_mask_token, pattern=model.attention_mask.pattern(model.step)),
+        use(described.config, diffusion=described.diffusion, pattern=model.attention_mask.pattern(model.step)),
         *((training(run), evaluation(run)) if run else ()),
         _limits(described),
     ]
@@ -55,7 +66,7 @@ def front_matter(described: Described) -> str:
     values: dict[str, Any] = {"license": described.licence, "library_name": "transformers"}
     if base and hub_name(base):
         values |= {"base_model": base, "base_model_relation": "finetune"}
-    tags = ["rnd1lib", *(("diffusion", "masked-diffusion") if described.model.has_mask_token else ())]
+    tags = ["rnd1lib", *(("diffusion", "masked-diffusion") if described.diffusion else ())]
     values["tags"] = tags + (["bidirectional"] if bidirectional else [])
     return "---\n" + "".join(f"{key}: {json.dumps(value)}\n" for key, value in values.items()) + "---\n"
 
@@ -71,7 +82,7 @@ def licence_of(folder: Path) -> str:
 def _what(described: Described) -> str:
     model, run, config = described.model, described.run, described.config
     about = text(run.recipe.get("about") or "") if run else ""
-    kind = "masked diffusion language model" if model.has_mask_token else "language model without a mask token"
+    kind = "A masked diffusion language model." if described.diffusion else _autoregressive(model)
     pattern = {"full": "bidirectional", "causal": "causal", "custom": type(model.attention_mask).__name__}
     rows = {
         "architecture": ", ".join(config.get("architectures") or []),
@@ -83,9 +94,15 @@ def _what(described: Described) -> str:
         "mask token": _mask_token(model),
         "positions": f"{model.context_length:,}",
     }
-    if base := _init(run):
-        rows["made from"] = base
-    return "\n\n".join(filter(None, [f"# {text(described.title)}", about, f"A {kind}.", table(rows)]))
+    if source := _made_from(described):
+        rows["made from"] = source
+    return "\n\n".join(filter(None, [f"# {text(described.title)}", about, kind, table(rows)]))
+
+
+def _autoregressive(model: DiffusionLM) -> str:
+    if not model.has_mask_token:
+        return "An autoregressive language model, without a mask token."
+    return "An autoregressive language model. Its mask token is for a training to come: none taught it to fill that in."
 
 
 def _mask_token(model: DiffusionLM) -> str:
@@ -93,6 +110,13 @@ def _mask_token(model: DiffusionLM) -> str:
         return "none"
     known = model.tokenizer and model.tokenizer.with_mask_token(model.mask_token_id).config.get("mask_token")
     return f"{model.mask_token_id}{f' {known}' if isinstance(known, str) else ''}"
+
+
+def _made_from(described: Described) -> str:
+    run = described.run
+    if run is None:
+        return described.source
+    return _init(run) or ("random weights" if section(run.recipe, "model") else "")
 
 
 def _init(run: RunRecord | None) -> str | None:

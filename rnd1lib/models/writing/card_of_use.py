@@ -21,6 +21,13 @@ model = rnd1lib.load_model("FOLDER")
 print(rnd1lib.generate(model, ["A prompt"], max_new_tokens=64).texts[0])
 ```
 """
+FROM_THE_LEFT = """\
+Token by token, from left to right:
+
+```sh
+rnd1 sample FOLDER 'A prompt' --sampler left_to_right --cache block --max-new-tokens 64
+```
+"""
 TRANSFORMERS = Template("""\
 The logits with transformers 5:
 
@@ -44,9 +51,9 @@ The classes that config.json names are not part of this folder. Copy their code 
 """
 
 
-def use(config: Mapping[str, Any], *, samples: bool, pattern: str) -> str:
-    """A section. config: the folder's config.json. samples: whether there is a mask token. pattern: of the attention mask."""
-    parts = ["## How to use it\n", SAMPLING if samples else "", *_transformers(config)]
+def use(config: Mapping[str, Any], *, diffusion: bool, pattern: str) -> str:
+    """A section. config: the folder's config.json. diffusion: or autoregressive. pattern: of the attention mask."""
+    parts = ["## How to use it\n", SAMPLING if diffusion else FROM_THE_LEFT, *_transformers(config)]
     parts.append(CUSTOM if pattern == "custom" else "")
     return "\n".join(filter(None, parts)).rstrip()
 

@@ -33,7 +33,10 @@ LICENCE = re.compile(r"[a-z0-9.-]{1,40}")  # as the Hub spells them
 
 @dataclass(frozen=True, kw_only=True)
 class ImportPlan:
-    """origin: of the weights, with rows for a new mask token. row: what the mask token's row becomes, None: what it is."""
+    """origin: of the weights, with rows for a new mask token. row: what the mask token's row becomes, None: what it is.
+
+    stored: the types of a GGUF file's tensors, for people; "" of a folder.
+    """
 
     origin: Origin
     sources: list[TensorSource]
@@ -45,6 +48,7 @@ class ImportPlan:
     tokenizer: Tokenizer | None
     row: FirstRow | None
     licence: str
+    stored: str
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Every tensor as it will be written, one after the other."""
@@ -89,7 +93,7 @@ def plan_import(origin: NamedTensors, *, mask_token: int | str | None, mask_row:
     return ImportPlan(
         origin=weights, sources=sources, shapes=shapes, dtype=kind, facts=facts, tokenizer=tokenizer, row=row,
         config=_config(component, config, facts, tokenizer, kind), generation=_generation(origin, config),
-        licence=_licence(origin),
+        licence=_licence(origin), stored=", ".join(origin.types) if isinstance(origin, GGUFFile) else "",
     )  # fmt: skip
 
 

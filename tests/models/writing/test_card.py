@@ -86,6 +86,10 @@ def test_a_runs_card_names_data_steps_tokens_settings_and_figures_until_the_chec
     assert "1.75" not in made.text and "7.125" not in made.text, "the first and the last, until that step"
 
 
+def test_a_run_from_random_weights_says_so(model, run):
+    assert "| made from | random weights |" in described(model, run(model={"use": "qwen3", "init": None})).text
+
+
 def test_no_path_of_a_machine_is_in_it(model, run):
     made = described(model, run(model={"use": "qwen3", "init": "/home/somebody/models/base"}))
     assert "somebody" not in made.content
@@ -126,6 +130,7 @@ def test_a_folder_without_a_run_says_only_what_is_known(model, tmp_path):
     assert "How this model was trained and evaluated is not recorded" in made.text
     assert "## Training" not in made.text
     assert "## Evaluation" not in made.text
+    assert f"| made from | {text(model.name)} |" in made.text
     assert f"{sum(each.numel() for each in model.network.parameters()) - 48:,}" in made.text
 
 
@@ -137,9 +142,11 @@ def test_the_licence_of_the_folder_that_was_read_is_kept(tmp_path):
     assert licence_of(source) == "unknown"
 
 
-def test_an_autoregressive_folder_is_not_said_to_be_sampled_here(tmp_path):
+def test_an_autoregressive_folder_is_said_to_be_read_from_the_left(tmp_path):
     made = (export(write("llama, tied", tmp_path), tmp_path / "out", layout="llama") / "README.md").read_text()
-    assert "rnd1 sample" not in made
+    assert "rnd1 sample FOLDER 'A prompt' --sampler left_to_right" in made
+    assert "rnd1 infill" not in made
+    assert "An autoregressive language model, without a mask token." in made
     assert "| mask token | none |" in made
     assert "is_causal" not in made
     assert ModelCard(made).data.tags == ["rnd1lib"]
