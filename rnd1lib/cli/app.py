@@ -81,12 +81,17 @@ def main() -> None:
     except Rnd1Error as error:
         _report(error)
         _leave(error.exit_code)
+    except OSError as error:
+        if error.filename is None:  # not of a file that somebody named: no mistake of theirs
+            raise
+        _report(error)
+        _leave(Rnd1Error.exit_code)
     except KeyboardInterrupt:
         print("rnd1: interrupted.", file=sys.stderr)
         _leave(130)
 
 
-def _report(error: Rnd1Error) -> None:
+def _report(error: Rnd1Error | OSError) -> None:
     if os.environ.get("RANK", "0") != "0":
         # Rank 0 says what every rank sees. Who is still alive afterwards saw it alone, and speaks.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -94,7 +99,7 @@ def _report(error: Rnd1Error) -> None:
     if "--traceback" in sys.argv:
         traceback.print_exception(error)
     else:
-        print(error, file=sys.stderr)
+        print(f"{error.filename}: {error.strerror}." if isinstance(error, OSError) else error, file=sys.stderr)
 
 
 def _leave(code: int) -> None:

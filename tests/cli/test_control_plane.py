@@ -1,6 +1,7 @@
 """The command line as a user meets it: what is printed where, and with which exit code it leaves."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from rnd1lib.cli.app import command_line
+from rnd1lib.cli.app import command_line, main
 from rnd1lib.cli.doctor import EXTRAS
 from rnd1lib.cli.groups import GROUPS
 from rnd1lib.errors import RecipeError
@@ -149,6 +150,16 @@ def test_a_mistake_leaves_with_2_and_a_sentence_on_stderr():
 def test_traceback_shows_where_it_was_noticed():
     done = process("recipe", "check", "tiny/dnese", "--traceback")
     assert done.returncode == 2 and "Traceback" in done.stderr and "Did you mean 'tiny/dense'?" in done.stderr
+
+
+@pytest.mark.parametrize("command", [["import", "{}", "out"], ["import", "x.gguf", "{}"], ["sample", "{}", "x"]])
+def test_what_the_system_says_of_a_file_is_a_sentence_and_no_bug(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["rnd1", *(word.format("x" * 300) for word in command)])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    assert re.fullmatch("x{300}[^ ]*: File name too long.", capsys.readouterr().err.strip())
 
 
 def test_a_switch_that_names_nothing_is_the_users_mistake_and_no_plug_ins_is_none():
