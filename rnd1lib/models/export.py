@@ -115,7 +115,8 @@ def open_source(model_or_run: DiffusionLM | str | Path) -> Source:
     tokenizer = origin.tokenizer
     facts = facts_of(origin, tokenizer)
     check_offered("attention_mask", facts.attention_mask["use"], model_or_run)
-    component_for(origin.config, or_else=advice(model_or_run))
+    with origin.whose_config():
+        component_for(origin.config, or_else=advice(model_or_run))
     model = stream_model(origin, facts, tokenizer)
     model.name = Path(model_or_run).resolve().name if Path(model_or_run).exists() else str(model_or_run)
     return Source(origin, model)

@@ -54,8 +54,9 @@ def load_model(
     facts = said.altered(attention_mask=mask, shift=shift, mask_token_id=token)
     if mask is None:
         check_offered("attention_mask", facts.attention_mask["use"], path)
-    component = component_for(config, or_else=advice(path))
-    network = _empty_network(component, config, facts, device, dtype)
+    with origin.whose_config():
+        component = component_for(config, or_else=advice(path))
+        network = _empty_network(component, config, facts, device, dtype)
     load_folder(network, origin, component.tensors(config), mask_row=FirstRow(trained=known_ids(tokenizer)))
     model = denoiser(network, config, facts, tokenizer)
     model.name = Path(path).resolve().name if Path(path).exists() else str(path)
@@ -114,7 +115,8 @@ def component_for(config: Mapping[str, Any], *, or_else: str = ANYWHERE) -> Mode
     readers = {model_type: component for component in components for model_type in component.model_types}
     if not isinstance(wanted, str) or wanted not in readers:
         supported = ", ".join(sorted(readers)) or "none"
-        sentence = f"config.json: model_type {wanted!r} is not supported. Supported: {supported}. {or_else}"
+        what = "names no model_type" if wanted is None else f"model_type {wanted!r} is not supported"
+        sentence = f"config.json: {what}. Supported: {supported}. {or_else}"
         raise ModelError("\n".join([sentence, *(f"What is broken here: {error}" for error in broken)]))
     return readers[wanted]
 

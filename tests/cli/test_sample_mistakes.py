@@ -176,6 +176,7 @@ def test_what_makes_no_sense_of_a_model_is_a_sentence(folder, arguments, sentenc
         ("run/recipe.yaml", "run/recipe.yaml: is a part of a run. Name the run, run: "),
         ("bare", "bare: is a run that has not begun: it holds a recipe and no model yet."),
         ("", "No model is named"),
+        ("tiny/dense", "tiny/dense: is a recipe. A model is the folder of a run of it"),
         ("bare/recipe.yaml", "is a file; name the folder of the model"),
         ("x.gguf", "x.gguf: no such file."),
     ],

@@ -1,6 +1,7 @@
 """Imports: what is written is what was there, to the last bit, or there is nothing."""
 
 import json
+import shutil
 import zipfile
 from dataclasses import replace
 
@@ -151,6 +152,8 @@ def test_a_table_without_a_spare_row_grows_for_a_new_mask_token(tmp_path):
         assert same_bits(after[name][:266], before.tensor(name))
         torch.testing.assert_close(after[name][266], before.tensor(name).double().mean(0).float(), atol=1e-7, rtol=1e-6)
     assert load_tokenizer(done.path).tokens.id_to_token(266) == "<|mask|>"
+    nothing = "mask row: keep: the table has 266 rows and none for 266 to keep"
+    refused(tmp_path / "x.gguf", tmp_path / "kept", nothing, mask_token=266, mask_row="keep")
 
 
 @pytest.fixture
@@ -214,6 +217,15 @@ def refused(source, out, sentence, error=ModelError, **options):
     assert sorted(out.parent.iterdir()) == there
 
 
+def test_what_a_killed_import_has_unpacked_goes_with_the_next_one(quantized, tmp_path, capsys):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.write(quantized, "x.gguf")
+    (tmp_path / ".out.unpacked-123").mkdir()
+    import_model(tmp_path / "x.zip", tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "x.zip"]
+    assert "left behind by a process that did not finish; removed." in capsys.readouterr().err
+
+
 def test_archives_that_hold_no_model_are_refused(quantized, tmp_path):
     with zipfile.ZipFile(tmp_path / "none.zip", "w") as archive:
         archive.writestr("readme.txt", "nothing")
@@ -242,9 +254,22 @@ def test_what_cannot_be_imported_leaves_nothing(quantized, tmp_path):
     refused(quantized, tmp_path / "out", r"mask token: '<empty>' is no token .*<empty_output>", mask_token="<empty>")
     refused(quantized, tmp_path / "out", r"mask token: 2 \('<\|im_end\|>'\) is what ends", mask_token=2)
     refused(quantized, tmp_path / "out", "mask row: 'median' is none of mean, zero", mask_token=3, mask_row="median")
+    refused(quantized, tmp_path / "out", "mask row: zero is for a new mask token, and none is named", mask_row="zero")
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "notes.txt").write_text("mine")
     refused(quantized, tmp_path / "there", r"there: exists already")
+
+
+def test_a_folder_that_names_an_unknown_mask_or_a_broken_config_is_named(written_by_transformers, tmp_path):
+    folder = tmp_path / "theirs"
+    shutil.copytree(written_by_transformers["tied"][0], folder)
+    (folder / "rnd1_config.json").write_text(json.dumps({"shift": 1, "attention_mask": {"use": "own"}}))
+    refused(folder, tmp_path / "out", r"theirs: names the attention_mask 'own', and no plug-in here offers it")
+    (folder / "rnd1_config.json").unlink()
+    (folder / "config.json").write_text(json.dumps({"model_type": "qwen3", "hidden_size": -4}))
+    refused(folder, tmp_path / "out", r"theirs/config.json: hidden_size: -4 is no positive whole number")
+    (folder / "config.json").write_text("{}")
+    refused(folder, tmp_path / "out", r"theirs/config.json: names no model_type\. Supported: ")
 
 
 def test_a_run_folder_is_exported_and_not_imported(tmp_path):

@@ -163,7 +163,7 @@ def test_a_wrong_argument_is_a_value_error(arguments, sentence, written_by_trans
     ("change", "sentence"),
     [
         ({"model_type": "gpt9"}, "'gpt9' is not supported. Supported: .*qwen3, qwen3_moe, rnd1"),
-        ({"hidden_size": "48"}, "hidden_size: '48' is no positive whole number"),
+        ({"hidden_size": "48"}, r"/config\.json: hidden_size: '48' is no positive whole number"),
         ({"attention_bias": True}, "attention_bias"),
         ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e6}}, "'yarn' is not built"),
     ],

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rnd1lib.errors import ModelError
 from rnd1lib.models.gguf.header import MAGIC, SUFFIX
-from rnd1lib.models.new_folder import temporary_folder
+from rnd1lib.models.writing.new_folder import temporary_folder
 
 ARCHIVES = (".whl", ".zip")
 UNPACKED = ".unpacked-"

@@ -132,7 +132,7 @@ def _recorded(path: Path) -> Facts:
     if wrong:
         raise ModelError("\n".join(wrong))
     own = {key: values[key] for key in RECORDED if key in values}
-    return Facts(**own, said_by=dict.fromkeys(RECORDED, FACTS))
+    return Facts(**{"mask_token_id": None, **own}, said_by=dict.fromkeys(RECORDED, FACTS))
 
 
 def _names_a_component(value: Any) -> bool:

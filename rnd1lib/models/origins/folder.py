@@ -200,6 +200,7 @@ def _indexed(path: Path) -> dict[str, Path]:
 
 
 def _names(shard: Path) -> list[str]:
+    shard.open("rb").close()  # says itself why it cannot be read; safetensors says of any such file that it is not there
     try:
         with safe_open(shard, "pt") as file:
             return list(file.keys())

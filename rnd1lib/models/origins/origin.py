@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from rnd1lib.kinds import TensorSource
 from rnd1lib.models.config.tensor_names import TABLE
 from rnd1lib.models.tokens.loading import load_tokenizer
 from rnd1lib.models.tokens.tokenizer import Tokenizer
+
+CONFIGS = re.compile("^config.json: ", re.MULTILINE)
 
 Box = tuple[slice, ...]
 """A part of a tensor: where it begins and ends along each dimension; dimensions that are left out are whole."""
@@ -57,6 +61,15 @@ class Origin(ABC):
     @abstractmethod
     def fill(self, out: Tensor, source: TensorSource, box: Box) -> None:
         """Copies `box` of a parameter into `out`, on any device and in its dtype, reading little more than that."""
+
+    @contextmanager
+    def whose_config(self) -> Iterator[None]:
+        """What is wrong with a config.json is raised with the place where it lies."""
+        try:
+            yield
+        except ModelError as error:
+            place = f"{self.folder}/config.json: " if self.folder.is_dir() else f"{self.path}: "
+            raise ModelError(CONFIGS.sub(place, str(error))) from error
 
     def not_finite(self, parameter: str, tensor: str) -> Rnd1Error:
         """What is raised for weights that are no numbers, under their name in the network and in a folder."""

@@ -15,6 +15,7 @@ from rnd1lib.errors import ModelError
 from rnd1lib.kinds import Model, TensorSource
 from rnd1lib.models.config.spelling import SPECIAL_IDS
 from rnd1lib.models.config.tensor_names import TABLE
+from rnd1lib.models.elsewhere import check_offered
 from rnd1lib.models.loading import component_for, facts_of, meta_network
 from rnd1lib.models.origins.facts import Facts
 from rnd1lib.models.origins.folder import GENERATION, read_json
@@ -77,19 +78,24 @@ class ImportPlan:
 def plan_import(origin: NamedTensors, *, mask_token: int | str | None, mask_row: str, dtype: str | None) -> ImportPlan:
     """Decides everything. Raises ModelError for tensors, a mask token or a row that cannot be, ValueError for a dtype."""
     kind: torch.dtype = getattr(torch, checked_dtype(dtype)) if dtype is not None else origin.dtype
-    component, tokenizer = component_for(origin.config), origin.tokenizer
+    with origin.whose_config():
+        component, tokenizer = component_for(origin.config), origin.tokenizer
     facts = facts_of(origin, tokenizer)
+    check_offered("attention_mask", facts.attention_mask["use"], origin.path)
     config, weights, row = dict(origin.config), cast(Origin, origin), None
+    if mask_token is None and mask_row != "mean":
+        raise ModelError(f"mask row: {mask_row} is for a new mask token, and none is named: --mask-token ID_OR_NAME.")
     if mask_token is not None:
         chosen = _chosen(mask_token, config, tokenizer, facts)
-        row = None if chosen.id == facts.mask_token_id else _row(mask_row, tokenizer, int(config["vocab_size"]))
+        row = None if chosen.id == facts.mask_token_id else _row(mask_row, chosen.id, tokenizer, int(config["vocab_size"]))
         weights = grown(origin, chosen.vocab_size, chosen.id, row.trained if row else None)
         config["vocab_size"] = chosen.vocab_size
         tokenizer = tokenizer and tokenizer.with_mask_token(chosen.id)
         words = chosen.in_words(tokenizer, _becomes(mask_row if row else None))
         facts = replace(facts.altered(mask_token_id=chosen.id), mask_token=words)
-    sources = component.tensors(config)
-    shapes = _shapes(component, config, facts, weights, sources)
+    with origin.whose_config():
+        sources = component.tensors(config)
+        shapes = _shapes(component, config, facts, weights, sources)
     return ImportPlan(
         origin=weights, sources=sources, shapes=shapes, dtype=kind, facts=facts, tokenizer=tokenizer, row=row,
         config=_config(component, config, facts, tokenizer, kind), generation=_generation(origin, config),
@@ -104,7 +110,9 @@ def _chosen(mask_token: int | str, config: Mapping[str, Any], tokenizer: Tokeniz
         raise ModelError(f"mask token: {error}") from error
 
 
-def _row(rule: str, tokenizer: Tokenizer | None, rows: int) -> FirstRow:
+def _row(rule: str, token: int, tokenizer: Tokenizer | None, rows: int) -> FirstRow:
+    if rule == "keep" and token >= rows:
+        raise ModelError(f"mask row: keep: the table has {rows} rows and none for {token} to keep. Use mean, zero or token:ID.")
     try:
         return row_of_rule(rule, tokenizer, rows)
     except ModelError as error:

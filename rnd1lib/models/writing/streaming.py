@@ -77,8 +77,9 @@ def stream_model(
 
     Raises what `load_model` raises for tensors that do not fit.
     """
-    component = component_for(origin.config)
-    network, sources = meta_network(component, origin.config, facts, dtype), component.tensors(origin.config)
+    with origin.whose_config():
+        component = component_for(origin.config)
+        network, sources = meta_network(component, origin.config, facts, dtype), component.tensors(origin.config)
     check_folder(network, origin, sources)
     network._apply(lambda tensor: _hollow(tensor, device) if isinstance(tensor, nn.Parameter) else _like(tensor, device))
     network.prepare()

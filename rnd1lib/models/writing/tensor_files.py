@@ -78,7 +78,7 @@ def _write_file(path: Path, shapes: Shapes, tensors: Iterator[tuple[str, Tensor]
             assert (found, list(tensor.shape)) == (name, list(shape)), (found, tensor.shape, name, shape)
             written = tensor.to(dtype).contiguous()
             if not all(edge.isfinite() for edge in written.aminmax()):  # which NaN and infinity reach, without a copy
-                raise ModelError(f"{name}: holds numbers that are not finite, so that nothing is exported.")
+                raise ModelError(f"{name}: holds numbers that are not finite, so that nothing is written.")
             written.flatten().view(torch.uint8).numpy().tofile(file)
     flush(path)
 

@@ -135,10 +135,10 @@ def _check_weights(recipe: Recipe, start: Start) -> None:
     """Raises ModelError if the tensors of `model.init` are not those of its config, CheckpointError if a run has none."""
     if start.path is None:
         return
-    component = recipe.components.model
-    with torch.device("meta"):
+    component, origin = recipe.components.model, open_model(start.path)
+    with origin.whose_config(), torch.device("meta"):
         network: Any = component.spec(start.config, Build()).model.build()
-    check_folder(network, open_model(start.path), component.tensors(start.config))
+    check_folder(network, origin, component.tensors(start.config))
 
 
 def _check_data(recipe: Recipe) -> None:

@@ -41,6 +41,11 @@ def test_what_a_folder_says_of_itself_is_the_last_word(tmp_path):
     assert read_facts(tmp_path, {"model_type": "Dream", "mask_token_id": 5}, 7) == own
 
 
+def test_a_file_of_ones_own_may_leave_the_mask_token_out(tmp_path):
+    (tmp_path / "rnd1_config.json").write_text('{"shift": 1, "attention_mask": {"use": "causal"}}')
+    assert read_facts(tmp_path, {"mask_token_id": 3}, 7) == Facts(shift=1, mask_token_id=None, attention_mask=CAUSAL)
+
+
 def test_every_model_type_of_the_table_has_a_component_that_reads_it():
     for model_type in KNOWN:
         assert model_type in component_for({"model_type": model_type}).model_types
