@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rnd1lib.errors import ModelError
-from rnd1lib.models.gguf.files import ARCHIVES, unpacked
+from rnd1lib.models.gguf.files import ARCHIVES, unpack
 from rnd1lib.models.opening import open_model
 from rnd1lib.models.origins.facts import read_facts
 from rnd1lib.models.origins.folder import CONFIG, GENERATION, open_folder, write_json
@@ -22,9 +22,12 @@ from rnd1lib.models.runs.record import hub_name
 from rnd1lib.models.writing.card import Described, write_card
 from rnd1lib.models.writing.comparison import same_bits
 from rnd1lib.models.writing.import_plan import ImportPlan, plan_import
-from rnd1lib.models.writing.new_folder import new_folder, refuse_existing
+from rnd1lib.models.writing.new_folder import new_folder, refuse_existing, temporary_folder
 from rnd1lib.models.writing.streaming import stream_model
 from rnd1lib.models.writing.tensor_files import SHARD_SIZE, shard_bytes, write_tensors
+
+UNPACKED = ".unpacked-"
+"""In the name of the folder in which the file of an archive lies meanwhile."""
 
 
 class Imported(NamedTuple):
@@ -71,8 +74,9 @@ def opened(source: str | Path, path: Path) -> Iterator[NamedTensors]:
     """What is imported, unpacked beside `path` where it lies in an archive. Raises ModelError."""
     file = Path(source).expanduser()
     if file.suffix in ARCHIVES and file.is_file():
-        with unpacked(file, path) as unpacked_file:
-            yield open_gguf(unpacked_file)
+        nearest = next(folder for folder in path.absolute().parents if folder.is_dir())
+        with temporary_folder(nearest / path.name, UNPACKED) as folder:
+            yield open_gguf(unpack(file, folder))
         return
     origin = open_model(source)
     if not isinstance(origin, NamedTensors):

