@@ -9,7 +9,7 @@ from pathlib import Path
 
 from table import TableModel
 
-from rnd1lib.errors import DataError, Rnd1Error, SamplingError
+from rnd1lib.errors import PluginError, Rnd1Error, SamplingError
 from rnd1lib.sampling.generation import generate
 from rnd1lib.sampling.job import answers
 from rnd1lib.sampling.ranks import connected
@@ -32,7 +32,7 @@ def outcome(make):
 def failing(model, prompts, *, numbers, **arguments):
     """A mistake that is seen when row 3 is filled in, by whoever has it."""
     if 3 in numbers:
-        raise DataError("row 3 is broken.")
+        raise PluginError("row 3 is broken.")
     return generate(model, prompts, numbers=numbers, **arguments)
 
 
@@ -115,10 +115,11 @@ def main():
     with connected() as ranks:
 
         def job(rows, fill=generate, **changes):
-            return outcome(lambda: answers(model, rows, fill, batch=1, ranks=ranks, **ARGUMENTS | changes))
+            return outcome(lambda: answers(model, rows, fill, ranks=ranks, **{"batch": 1} | ARGUMENTS | changes))
 
         seen = {
             "all": job(ROWS),
+            "in batches": job(ROWS, batch=2),
             "fewer than ranks": job(ROWS[:1]),
             "none": job([]),
             "a bad row": job([*ROWS, [63]]),

@@ -77,7 +77,14 @@ def plain(ours):
 @pytest.mark.goldens
 @pytest.mark.parametrize("pair", ["qwen3"], indirect=True)
 @pytest.mark.parametrize(
-    ("sampler", "cache"), [(LeftToRight(), None), (LeftToRight(), "block"), (Rnd1Entropy(block_length=1), None)]
+    ("sampler", "cache"),
+    [
+        (LeftToRight(), None),
+        (LeftToRight(), "block"),
+        (LeftToRight(), "prefix"),
+        (LeftToRight(block_length=4), "dual"),
+        (Rnd1Entropy(block_length=1), None),
+    ],
 )
 def test_without_a_mask_token_it_is_the_models_own_law_over_all_of_its_tokens(cache, sampler, pair):
     """A prompt may hold every id, and an answer too: nothing is ruled out. Also where the last ids are the likeliest."""
@@ -104,8 +111,11 @@ def test_whoever_would_see_the_placeholder_is_refused(sampler, asked, pair):
 
 @pytest.mark.goldens
 @pytest.mark.parametrize("pair", ["qwen3"], indirect=True)
-def test_a_model_that_sees_what_is_to_come_needs_its_mask_token(pair):
+@pytest.mark.parametrize("shift", [0, 1])
+def test_a_model_that_sees_what_is_to_come_or_the_masks_place_itself_needs_its_mask_token(shift, pair):
     model = plain(pair[1])
-    model.attention_mask = Bidirectional()
+    if shift:
+        model.attention_mask = Bidirectional()
+    model.shift = shift
     with pytest.raises(ModelError, match="no mask token"):
         generate(model, PROMPTS, sampler=LeftToRight(), max_new_tokens=8)

@@ -29,7 +29,7 @@ def ids(outcome):
     return [row for _, row, *_ in outcome["answers"]]
 
 
-@pytest.mark.parametrize(("job", "count"), [("all", 5), ("fewer than ranks", 1), ("none", 0)])
+@pytest.mark.parametrize(("job", "count"), [("all", 5), ("in batches", 5), ("fewer than ranks", 1), ("none", 0)])
 def test_each_answer_comes_once_and_in_order_on_rank_0(seen, alone, job, count):
     assert ids(seen[0][job]) == alone[:count] and seen[0][job]["ended"] is None
     assert [number for number, *_ in seen[0][job]["answers"]] == list(range(count))
@@ -42,10 +42,10 @@ def test_a_bad_row_is_told_by_all_before_any_is_filled_in(seen):
         assert rank["a bad row"]["ended"][1:] == ["prompt 5 holds the mask id 63: use infill to fill gaps.", 2]
 
 
-def test_the_mistake_of_one_rank_is_said_by_rank_0_behind_what_is_done(seen, alone):
+def test_the_mistake_of_one_rank_is_said_by_rank_0_behind_what_is_done_with_its_own_code(seen, alone):
     assert ids(seen[0]["failing"]) == [alone[0], alone[1], alone[2], alone[4]]
-    assert seen[0]["failing"]["ended"] == ["Rnd1Error", "row 3 is broken.", 2]
-    assert seen[1]["failing"] == {"answers": [], "ended": ["OtherRankFailed", "row 3 is broken.", 2]}
+    assert seen[0]["failing"]["ended"] == ["Rnd1Error", "row 3 is broken.", 5]
+    assert seen[1]["failing"] == {"answers": [], "ended": ["OtherRankFailed", "row 3 is broken.", 5]}
 
 
 @pytest.mark.parametrize("job", ["interrupted", "by signal"])
