@@ -111,7 +111,7 @@ def broken_stdin():
 
 
 def main():
-    model = TableModel(shift=1)
+    model, handler = TableModel(shift=1), signal.getsignal(signal.SIGINT)
     with connected() as ranks:
 
         def job(rows, fill=generate, **changes):
@@ -132,6 +132,7 @@ def main():
             "traced": traced(model, ranks),
             "read": ranks.first(lambda: [f"rank {ranks.number}"]),
             "unreadable": outcome(lambda: ranks.first(broken_stdin)),
+            "ctrl-c is as before": signal.getsignal(signal.SIGINT) is handler,
         }
     (Path(sys.argv[1]) / f"seen-{ranks.number}.json").write_text(json.dumps(seen))
 

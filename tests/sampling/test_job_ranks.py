@@ -62,6 +62,10 @@ def test_ctrl_c_while_an_answer_is_printed_ends_the_work_with_the_next_batch(see
     assert seen[1]["between"] == [[], ["OtherRankFailed", "", 130]]
 
 
+def test_ctrl_c_is_again_what_it_was_before_however_a_job_ended(seen):
+    assert [rank["ctrl-c is as before"] for rank in seen] == [True, True]
+
+
 def test_answers_come_while_the_work_goes_on(seen):
     assert seen[0]["streamed"] == [[0, []], [2, [0, 1]], [4, [0, 1, 2, 3]]]
 
