@@ -81,6 +81,21 @@ def test_what_is_done_comes_before_the_end_when_it_is_interrupted(model):
     assert [answer.ids.count(63) for answer in came] == [0, 3] and "[[" in came[1].text
 
 
+def test_rows_of_an_interrupted_batch_come_without_what_fills_them_up(model):
+    def stop_at_once(model, prompts, *, on_step, **arguments):
+        def stop(step):
+            on_step(step)
+            raise KeyboardInterrupt
+
+        return generate(model, prompts, on_step=stop, **arguments)
+
+    came = []
+    with pytest.raises(Stopped, match="0 of 2 texts are whole"):
+        for answer in answers(model, [[5], [6, 7, 8]], stop_at_once, batch=2, max_new_tokens=4, sampler="llada"):
+            came.append(answer)
+    assert [(answer.number, len(answer.ids)) for answer in came] == [(0, 5), (1, 7)]
+
+
 def test_an_unfinished_text_has_its_gaps_in_the_way_infill_reads_them(talking):
     ids = [1, 2, 63, 63, 63, 4, 63]
     assert text_with_gaps(talking, ids) == "BC[[3]]E[[1]]"
@@ -99,3 +114,16 @@ def test_of_a_conversation_the_answer_alone_is_said_without_the_token_that_ends_
     (ended,) = answers(talking, [talk], generate, **ask)
     assert ended.ids == prompt + said[: said.index(said[2]) + 1]
     assert ended.text == Letters().decode(said[: said.index(said[2])])
+
+
+def test_finished_is_what_the_model_ended_and_a_canvas_without_gaps(talking):
+    ask = {"batch": 1, "sampler": "left_to_right"}
+    (open_end,) = answers(talking, [[5, 6]], generate, max_new_tokens=4, **ask)
+    assert not open_end.finished
+    talking.eos_token_id = open_end.ids[3]
+    (ended,) = answers(talking, [[5, 6]], generate, max_new_tokens=4, **ask)
+    assert ended.finished and ended.ids == open_end.ids[:4]
+    (given,) = answers(talking, [ended.ids], generate, max_new_tokens=0, **ask)
+    assert not given.finished, "the prompt ends so, and the model wrote nothing"
+    (canvas,) = answers(talking, [[5, 63, 6]], infill, **ask)
+    assert canvas.finished
