@@ -1,5 +1,7 @@
 import pytest
+import torch
 from gguf_files import write
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from rnd1lib.cli.app import command_line
@@ -32,3 +34,13 @@ def test_mistakes_are_sentences_and_leave_nothing(tmp_path):
     with pytest.raises(Rnd1Error, match=r"--dtype: 'int8' is none of float32, bfloat16\."):
         rnd1(tmp_path / "small.gguf", tmp_path / "out", "--dtype", "int8")
     assert [path.name for path in tmp_path.iterdir()] == ["small.gguf"]
+
+
+def test_a_number_is_an_id_and_every_option_is_heard(tmp_path):
+    write(tmp_path / "small.gguf")
+    asked = ("--mask-token", "3", "--mask-row", "zero", "--dtype", "bfloat16")
+    result = rnd1(tmp_path / "small.gguf", tmp_path / "out", *asked)
+    assert "mask token 3 '<empty_output>' (as asked); its row is zeros." in result.stdout
+    table = load_file(tmp_path / "out" / "model.safetensors")["model.embed_tokens.weight"]
+    assert table.dtype == torch.bfloat16
+    assert not table[3].any() and table[4].any()
