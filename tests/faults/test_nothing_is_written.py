@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ def published(tmp_path_factory):
     sizes = {"vocab_size": 512, "hidden_size": 32, "num_hidden_layers": 2, "intermediate_size": 48, "head_dim": 16}
     heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "eos_token_id": 509, "mask_token_id": 511}
     Qwen3ForCausalLM(Qwen3Config(**sizes, **heads)).save_pretrained(folder)
-    train_tokenizer(["some words"], 512).save(folder)
+    train_tokenizer([Path(__file__).read_text()], 512).save(folder)
     return folder
 
 
@@ -67,6 +68,22 @@ def test_a_model_folder_that_cannot_be_used(start, tmp_path, spoil, sentences):
     assert code == 2 and len(lines) == len(sentences)
     assert all(sentence in line for line, sentence in zip(lines, sentences, strict=True))
     assert not (tmp_path / "run").exists() and not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(("size", "known_beforehand"), [(300, True), (512, False)])
+def test_a_tokenizer_is_not_made_for_weights_that_know_another(start, tmp_path, size, known_beforehand):
+    code, lines = start(lambda folder: None, f"model.tokenizer={{train: {size}}}")
+    assert code == 2 and len(lines) == 1
+    assert lines[0].startswith(f"model.tokenizer: {{train: ...}} makes another tokenizer than that of {tmp_path}/init,")
+    assert lines[0].endswith("Say model.tokenizer=null: then its own is used.")
+    assert (tmp_path / "run/model/config.json").exists() is (tmp_path / "run/checkpoints").exists() is False
+    assert not known_beforehand or not (tmp_path / "run").exists()
+
+
+def test_a_flavor_of_another_size_says_how_the_folders_is_taken(start, tmp_path):
+    code, lines = start(lambda folder: None, "model.flavor=tiny")
+    assert code == 2 and not (tmp_path / "run").exists()
+    assert "of another size than flavor 'tiny': hidden_size 32 (flavor: " in lines[0] and "Say model.flavor=null:" in lines[0]
 
 
 def test_code_in_a_folder_of_a_known_type_is_not_run(start, tmp_path):

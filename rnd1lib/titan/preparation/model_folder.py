@@ -18,6 +18,7 @@ from rnd1lib.models.config.spelling import SPECIAL_IDS
 from rnd1lib.models.origins.facts import Facts
 from rnd1lib.models.origins.folder import CONFIG, locate
 from rnd1lib.models.tokens.loading import load_tokenizer
+from rnd1lib.models.tokens.mask_token import known_ids
 from rnd1lib.models.tokens.tokenizer import Tokenizer, train_tokenizer
 from rnd1lib.titan.preparation.mask_choice import choose_row, choose_token, named, starts_from
 from rnd1lib.titan.preparation.start import Start
@@ -49,27 +50,44 @@ def given_tokenizer(recipe: Recipe, start: Start) -> Tokenizer | None:
         if tokenizer := load_tokenizer(locate(named)):
             return tokenizer
         raise RecipeError(f"model.tokenizer: {named} holds no tokenizer.json.")
-    return load_tokenizer(start.folder) if start.folder else None
+    return start.tokenizer
 
 
 def recipe_tokenizer(recipe: Recipe, start: Start) -> Tokenizer | None:
-    """The tokenizer that a run would have, made from the data where the recipe asks for that; None if there is none."""
-    return _trained(recipe) if trains_tokenizer(recipe) else given_tokenizer(recipe, start)
+    """The tokenizer that a run would have, made from the data where the recipe asks for that; None if there is none.
+
+    RecipeError: it is to be made, and the weights know another's ids.
+    """
+    if not trains_tokenizer(recipe):
+        return given_tokenizer(recipe, start)
+    tokenizer, own = _trained(recipe), start.tokenizer
+    if own and own.vocabulary_sha256 != tokenizer.vocabulary_sha256:
+        raise RecipeError(_another_than_its_own(start))
+    return tokenizer
 
 
 def vocabulary_problems(recipe: Recipe, start: Start) -> list[str]:
-    """A sentence for each of the data that is token ids of another tokenizer than the run's."""
+    """A sentence for what is known to hold ids of another tokenizer than the run's: each of the data, and `model.init`."""
     evaluators = recipe.components.evaluators.values()
     given = [recipe.components.data, *(getattr(evaluator, "data", None) for evaluator in evaluators)]
     tokens = [data for each in given for data in _sources(each) if hasattr(data, "vocabulary_sha256")]
     if tokens and trains_tokenizer(recipe):
         return [f"model.tokenizer: {{train: ...}} needs texts, and {tokens[0]!r} are token ids. Use the tokenizer beside them."]
+    if trains_tokenizer(recipe) and (known_ids(start.tokenizer) or 0) > recipe.model.tokenizer["train"]:
+        return [_another_than_its_own(start)]
     tokenizer = given_tokenizer(recipe, start) if tokens else None
     return [
         f"data: {data!r} was encoded with another tokenizer than the model's. Encode it again (`rnd1 tokenize`) with this one."
         for data in tokens
         if tokenizer is not None and data.vocabulary_sha256 != tokenizer.vocabulary_sha256
     ]
+
+
+def _another_than_its_own(start: Start) -> str:
+    return (
+        f"model.tokenizer: {{train: ...}} makes another tokenizer than that of {start.path}, whose ids its weights know. "
+        "Say model.tokenizer=null: then its own is used."
+    )
 
 
 def _sources(data: Any) -> Iterator[Any]:

@@ -11,6 +11,8 @@ from rnd1lib.models.config.dimensions import with_positions
 from rnd1lib.models.opening import open_model
 from rnd1lib.models.origins.facts import Facts, read_facts
 from rnd1lib.models.origins.folder import FACTS
+from rnd1lib.models.tokens.loading import load_tokenizer
+from rnd1lib.models.tokens.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from rnd1lib.recipe import Recipe
@@ -34,6 +36,11 @@ class Start(NamedTuple):
     facts: Facts | None = None
     mask_token_id: int | None = None
 
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """The folder's own, if it has one."""
+        return self.folder and load_tokenizer(self.folder)
+
 
 def starting_point(recipe: Recipe) -> Start:
     """The network's config: of the folder `init`, which must agree with `flavor` where both are given, or of the flavor.
@@ -56,7 +63,10 @@ def starting_point(recipe: Recipe) -> Start:
     other = [key for key in SIZES if flavor and key in flavor and key in config and flavor[key] != config[key]]
     if flavor and other:
         sizes = ", ".join(f"{key} {config[key]} (flavor: {flavor[key]})" for key in other)
-        raise RecipeError(f"model.init: {model.init} is of another size than flavor '{model.flavor}': {sizes}.")
+        raise RecipeError(
+            f"model.init: {model.init} is of another size than flavor '{model.flavor}': {sizes}. "
+            "Say model.flavor=null: then it says the size."
+        )
     facts = read_facts(origin.folder, config)
     diffuses = (origin.folder / FACTS).is_file() or facts.mask_token_id is not None
     own = read_facts(origin.folder, config, origin.tokenizer.mask_token_id if origin.tokenizer else None).mask_token_id
