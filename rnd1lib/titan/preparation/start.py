@@ -39,7 +39,7 @@ class Start(NamedTuple):
     @property
     def tokenizer(self) -> Tokenizer | None:
         """The folder's own, if it has one."""
-        return self.folder and load_tokenizer(self.folder)
+        return load_tokenizer(self.folder) if self.folder else None
 
 
 def starting_point(recipe: Recipe) -> Start:
