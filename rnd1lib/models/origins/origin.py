@@ -28,8 +28,8 @@ TIED = "lm_head.weight"
 """The head, which a tied folder may hold once more."""
 ROWS = 4096
 """Of a table, compared at a time."""
-LISTED = 20
-"""That many of the tensors with one thing wrong are named; a folder of another model has thousands."""
+LISTED = 100
+"""That many of the tensors with one thing wrong are named, more than a layer has; a folder of another model has thousands."""
 
 
 @dataclass(frozen=True)

@@ -67,12 +67,19 @@ def test_a_folder_is_as_wide_as_its_widest_tensor(wide, copy):
     assert open_folder(copy).dtype == (torch.float32 if wide else torch.bfloat16)
 
 
+def test_every_tensor_of_a_layer_that_is_missing_is_named(copy):
+    expected = shapes_of(copy)
+    layer = [name for name in expected if name.startswith("model.layers.2.")]
+    rewrite(copy, lambda tensors: [tensors.pop(name) for name in layer])
+    assert len(layer) == 27 and sorted(open_folder(copy).problems(expected)) == sorted(f"{name}: missing." for name in layer)
+
+
 def test_long_lists_are_folded_each_by_itself(copy):
-    rewrite(copy, lambda tensors: tensors.update({f"old.{number}": torch.zeros(1) for number in range(21)}))
+    rewrite(copy, lambda tensors: tensors.update({f"old.{number}": torch.zeros(1) for number in range(101)}))
     expected = {name: shape for name, shape in shapes_of(copy).items() if not name.startswith("old.")}
     problems = open_folder(copy).problems(expected | {f"new.{number}": (1,) for number in range(400)})
-    assert problems[:21] == [*(f"new.{number}: missing." for number in range(20)), "... and 380 more are missing."]
-    assert len(problems) == 42 and problems[21].endswith(": unexpected.") and problems[-1] == "... and 1 more are unexpected."
+    assert problems[:101] == [*(f"new.{number}: missing." for number in range(100)), "... and 300 more are missing."]
+    assert len(problems) == 202 and problems[101].endswith(": unexpected.") and problems[-1] == "... and 1 more are unexpected."
 
 
 def test_experts_that_are_there_apart_and_fused_are_told(copy):
