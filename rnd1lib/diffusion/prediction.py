@@ -66,6 +66,12 @@ def guided(logits_TV: Tensor, guidance: float) -> Tensor:
     return unconditional_NV + (guidance + 1) * (conditional_NV - unconditional_NV)
 
 
+def end_tokens(model: Denoiser) -> tuple[int, ...]:
+    """What ends a text: `eos_token_id`, and what else the model has in `end_token_ids`, such as the end of a turn."""
+    own = () if model.eos_token_id is None else (model.eos_token_id,)
+    return tuple(dict.fromkeys([*own, *getattr(model, "end_token_ids", ())]))
+
+
 def start_token(model: Denoiser) -> int:
     """The token that stands before an empty prompt under shift 1: a beginning of text, else the end of the text before."""
     token = getattr(model, "bos_token_id", None)

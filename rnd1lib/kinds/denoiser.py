@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Denoiser(Protocol):
-    """Anything that predicts masked tokens: what `generate`, `infill` and `log_likelihood` accept."""
+    """Anything that predicts masked tokens: what `generate`, `infill` and `log_likelihood` accept.
+
+    It may have an attribute `end_token_ids`: what ends a text beside `eos_token_id`.
+    """
 
     @property
     def shift(self) -> int: ...

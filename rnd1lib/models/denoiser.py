@@ -69,6 +69,12 @@ class DiffusionLM:
         return self._mask_token_id is not None
 
     @property
+    def end_token_ids(self) -> tuple[int, ...]:
+        """All that end a text, where config.json lists several: chat models end texts and turns."""
+        said = self.config.get("eos_token_id")
+        return tuple(said) if isinstance(said, list) else ()
+
+    @property
     def vocab_size(self) -> int:
         """The width of the logits, padding of the table included."""
         return int(self.config["vocab_size"])

@@ -131,6 +131,8 @@ def _check_layout(layout: str) -> None:
 def _describe(model: DiffusionLM, component: Model, folder: Path, layout: str, dtype: torch.dtype) -> dict[str, Any]:
     """Writes all that a folder has beside its tensors and its card; returns its config.json."""
     ids = {f"{name}_token_id": getattr(model, f"{name}_token_id") for name in ("bos", "eos", "pad")}
+    if model.end_token_ids:
+        ids["eos_token_id"] = [*model.end_token_ids]
     facts = _facts(model)
     bidirectional = model.attention_mask.pattern(model.step) != "causal"
     config = component.folder_config(

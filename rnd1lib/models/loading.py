@@ -165,7 +165,7 @@ def _component(kind: Kind, entry: Mapping[str, Any]) -> Any:
 
 
 def _token_id(key: str, config: Mapping[str, Any], tokenizer: Tokenizer | None) -> int | None:
-    """Chat models list several ends; the first is the one that ends a turn."""
+    """Chat models list several ends: the first here, and all of them in `DiffusionLM.end_token_ids`."""
     value = config.get(key)
     if isinstance(value, list):
         value = value[0] if value else None

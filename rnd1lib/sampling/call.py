@@ -46,7 +46,7 @@ class Call:
             "exact": is_exact(model, asked.cache),
             "shift": model.shift,
             "mask_token_id": model.mask_token_id,
-            "end_token_id": canvas.end_token_id,
+            "end_token_ids": list(canvas.end_token_ids),
             "canvases": [Given(number, row) for number, row in zip(asked.numbers, self._rows, strict=True)],
         }
 

@@ -51,9 +51,9 @@ class Canvas:
         origins: Sequence[int],
         sampler: Sampler,
         *,
-        end_token_id: int | None = None,
+        end_token_ids: Sequence[int] = (),
     ) -> None:
-        self.model, self.end_token_id = model, end_token_id
+        self.model, self.end_token_ids = model, end_token_ids
         self.ids_BL, self.lengths_B = left_align(rows, model)
         device = self.ids_BL.device
         self.places_L = torch.arange(self.ids_BL.shape[1], device=device)
@@ -84,7 +84,7 @@ class Canvas:
         if not self.masked_BL.numel():
             return {}
         masked_BL = (self.ids_BL == self.model.mask_token_id) & self.gaps_BL
-        if self.end_token_id is not None:
+        if self.end_token_ids:
             masked_BL &= (masked_BL & (self.places_L < self._ends()[:, None])).any(1, keepdim=True)
         self.block_B = torch.where(masked_BL, self.block_of_BL, NONE).amin(1)
         self.current_BL = self.gaps_BL & (self.block_of_BL == self.block_B[:, None])
@@ -107,9 +107,9 @@ class Canvas:
 
     def _ends(self) -> Tensor:
         """[B] where each row's text ends: behind its first generated end-of-text, else its length."""
-        if self.end_token_id is None or not self.ids_BL.numel():
+        if not self.end_token_ids or not self.ids_BL.numel():
             return self.lengths_B
-        ended_BL = (self.ids_BL == self.end_token_id) & self.gaps_BL
+        ended_BL = torch.isin(self.ids_BL, self.ids_BL.new_tensor(self.end_token_ids)) & self.gaps_BL
         return torch.where(ended_BL, self.places_L + 1, self.lengths_B[:, None]).amin(1)
 
     def texts(self) -> list[list[int]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from rnd1lib.diffusion.prediction import end_tokens
 from rnd1lib.kinds import Denoiser, Sampler
 from rnd1lib.sampling.arguments import canvas_ids, check, prompt_ids, sampler_of
 from rnd1lib.sampling.call import Asked, Call
@@ -78,7 +79,7 @@ def generate(
         [row + [model.mask_token_id] * new + reserved for row in rows],
         [len(row) for row in rows],
         component,
-        end_token_id=model.eos_token_id,
+        end_token_ids=end_tokens(model),
     )
     asked = Asked(component, sampler, guidance, cache, seed, _numbers(numbers, rows), on_step)
     return _filled(canvas, asked, [len(row) + new for row in rows])
@@ -135,4 +136,5 @@ def _numbers(numbers: Sequence[int] | None, rows: list[list[int]]) -> Sequence[i
 
 
 def _texts(model: Denoiser, sequences: list[list[int]]) -> list[str]:
-    return [as_text(model, row[:-1] if row[-1:] == [model.eos_token_id] else row) for row in sequences]
+    ends = end_tokens(model)
+    return [as_text(model, row[:-1] if row and row[-1] in ends else row) for row in sequences]

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 
 import rnd1lib
+from rnd1lib.diffusion.prediction import end_tokens
 from rnd1lib.errors import Note, Rnd1Error, SamplingError, Stopped
 from rnd1lib.kinds import Conversation, Denoiser, Sampler
 from rnd1lib.sampling.arguments import canvas_ids, prompt_ids, sampler_of
@@ -170,7 +171,7 @@ def _answers(model: Denoiser, tasks: Sequence[Task], done: Generation, *, writes
 def _finished(model: Denoiser, task: Task, ids: Sequence[int], *, writes: bool) -> bool:
     if not writes:
         return model.mask_token_id not in ids
-    return len(ids) > len(task.given) and ids[-1] == model.eos_token_id
+    return len(ids) > len(task.given) and ids[-1] in end_tokens(model)
 
 
 def _so_far(model: Denoiser, step: Step | None, tasks: Sequence[Task]) -> list[Answer]:
@@ -187,4 +188,4 @@ def _so_far(model: Denoiser, step: Step | None, tasks: Sequence[Task]) -> list[A
 def _said(model: Denoiser, ids: Sequence[int], unsaid: int) -> str:
     """The text behind the first `unsaid` ids, without the token that ends it."""
     own = list(ids[unsaid:])
-    return text_with_gaps(model, own[:-1] if own[-1:] == [model.eos_token_id] else own)
+    return text_with_gaps(model, own[:-1] if own and own[-1] in end_tokens(model) else own)

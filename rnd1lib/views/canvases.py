@@ -42,7 +42,7 @@ class Canvases:
     def text(self, row: int) -> list[Cell]:
         """A row's cells, none behind an end-of-text that was filled in."""
         cells = self.cells[row]
-        ends = (place for place, cell in enumerate(cells) if cell.step is not None and cell.id == self.header.end_token_id)
+        ends = (place for place, cell in enumerate(cells) if cell.step is not None and cell.id in self.header.end_token_ids)
         return cells[: next(ends, len(cells)) + 1]
 
     def open(self, row: int) -> int:

@@ -24,7 +24,7 @@ class Header(NamedTuple):
     """What a call was asked for.
 
     tokenizer, vocabulary: its name and the sha256 of what its ids mean; None without one, and then pieces are the ids.
-    exact: False where a cache approximates. end_token_id: ends a row's text; None in infill, which does not stop there.
+    exact: False where a cache approximates. end_token_ids: end a row's text; none in infill, which does not stop there.
     pieces: the text of each id of the canvases.
     """
 
@@ -40,7 +40,7 @@ class Header(NamedTuple):
     exact: bool
     shift: int
     mask_token_id: int
-    end_token_id: int | None
+    end_token_ids: list[int]
     canvases: list[Given]
     pieces: dict[int, str]
 

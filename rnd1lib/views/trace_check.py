@@ -200,7 +200,7 @@ HEADER: dict[str, Callable[[Any], Any]] = {
     "exact": truth,
     "shift": whole(1),
     "mask_token_id": whole(),
-    "end_token_id": maybe(whole()),
+    "end_token_ids": several(whole()),
     "canvases": several(given),
     "pieces": pieces,
 }

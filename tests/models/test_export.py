@@ -58,6 +58,15 @@ def test_what_was_exported_is_read_back_with_everything_it_is(written_by_transfo
     assert back.tokenizer.decode(back.tokenizer.encode("some words")) == "some words"
 
 
+def test_several_ends_of_a_text_are_all_written(written_by_transformers, tmp_path):
+    model = load_model(written_by_transformers["tied"][0])
+    model.config = {**model.config, "eos_token_id": [317, 5]}
+    out = export(model, tmp_path / "out", layout="qwen3")
+    for name in ("config.json", "generation_config.json"):
+        assert json.loads((out / name).read_text())["eos_token_id"] == [317, 5]
+    assert load_model(out).end_token_ids == (317, 5)
+
+
 def test_a_folder_of_many_files_reads_back(written_by_transformers, tmp_path):
     out = export(trained(written_by_transformers["mixed"][0]), tmp_path / "out", layout="qwen3_moe", shard_size=60_000)
     index = json.loads((out / "model.safetensors.index.json").read_text())

@@ -68,6 +68,17 @@ def test_both_stop_at_the_same_end_of_text(pair):
     assert len(done.sequences[0]) < len(PROMPTS[0]) + NEW
 
 
+@pytest.mark.goldens
+def test_of_several_ends_any_ends_a_text(pair, monkeypatch):
+    theirs, ours = pair
+    end = greedy(theirs, PROMPTS[:1], 317)[0][len(PROMPTS[0]) + 4]
+    monkeypatch.setattr(ours, "config", {**ours.config, "eos_token_id": [317, end]})
+    done = generate(ours, PROMPTS, sampler=LeftToRight(), max_new_tokens=NEW)
+    assert done.sequences == greedy(theirs, PROMPTS, [317, end])
+    assert done.sequences[0][-1] == end and done.call.header.end_token_ids == [317, end]
+    assert done.texts[0] == " ".join(map(str, done.sequences[0][:-1]))
+
+
 def plain(ours):
     """The same network as a folder without a mask token loads."""
     facts = {"config": ours.config, "shift": ours.shift, "attention_mask": ours.attention_mask, "eos_token_id": 317}

@@ -32,7 +32,7 @@ def header(**changed):
         "exact": True,
         "shift": 1,
         "mask_token_id": MASK,
-        "end_token_id": None,
+        "end_token_ids": [],
         "canvases": [Given(0, [7, MASK])],
         "pieces": {7: "The", MASK: "<|mask|>"},
     }

@@ -28,7 +28,7 @@ class Hostile:
 
 def trace(sampler="p2", *, canvases=((0, [0, 1, MASK, MASK, MASK, MASK]),), lines=(), options=None, seed=0):
     header = Header(
-        1, "a model", "words", "0" * 64, sampler, options or {}, seed, 0.0, "prefix", False, 1, MASK, END,
+        1, "a model", "words", "0" * 64, sampler, options or {}, seed, 0.0, "prefix", False, 1, MASK, [END],
         [Given(*canvas) for canvas in canvases], dict(enumerate([*WORDS, "<mask>"])),
     )  # fmt: skip
     return Trace(header, list(lines))

@@ -17,7 +17,7 @@ FULL = [Given(0, [0, 9, 9])]
 
 
 def header(canvases=FULL, **changed):
-    of_words = ("w", None, "s", {"steps": 5}, 0, 0.0, None, True, 0, 9, 8)
+    of_words = ("w", None, "s", {"steps": 5}, 0, 0.0, None, True, 0, 9, [8])
     return Header(1, "m", *of_words, canvases, WORDS)._replace(**changed)
 
 

@@ -16,7 +16,7 @@ from rnd1lib.views import Observers, Recorder, TraceWriter, read_traces
 
 HEADER = {
     "version": 1, "model": "m", "tokenizer": None, "vocabulary": None, "sampler": "s", "options": {"steps": 2}, "seed": 0,
-    "guidance": 0.0, "cache": None, "exact": True, "shift": 0, "mask_token_id": 9, "end_token_id": None,
+    "guidance": 0.0, "cache": None, "exact": True, "shift": 0, "mask_token_id": 9, "end_token_ids": [],
     "canvases": [{"number": 0, "ids": [1, 9, 9]}], "pieces": {"1": "a", "9": "?"},
 }  # fmt: skip
 LINE = {

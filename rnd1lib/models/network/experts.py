@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 from torchtitan.models.common.moe import GroupedExperts
 
-
 WHOLE_BYTES = 16
 """Grouped products read rows that begin at multiples of it."""
 

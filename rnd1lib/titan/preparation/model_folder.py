@@ -135,7 +135,7 @@ def _with_special_ids(recipe: Recipe, start: Start, tokenizer: Tokenizer | None)
         own = {key: getattr(tokenizer, key) for key in SPECIAL_IDS}
         config |= own if trains_tokenizer(recipe) else {key: own[key] for key in own if config.get(key) is None}
     if isinstance(config.get("eos_token_id"), list):
-        config["eos_token_id"] = config["eos_token_id"][0]  # chat models list several; the first ends a turn
+        config["eos_token_id"] = config["eos_token_id"][0]  # chat models list several; data end in the first
     if config.get("eos_token_id") is None:
         raise RecipeError("model: neither config.json nor the tokenizer names an end-of-text token (eos_token_id).")
     return config

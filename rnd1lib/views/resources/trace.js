@@ -51,7 +51,7 @@ function readPrompt(trace, canvas, row) {
   const histories = readHistories(trace, row, ids.length);
   const events = histories.flat().sort((one, other) => one.step - other.step);
   const finals = ids.map((id, position) => standing(histories[position].at(-1), masked[position], id));
-  const end = finals.findIndex((id, position) => masked[position] && id !== null && id === header.end_token_id);
+  const end = finals.findIndex((id, position) => masked[position] && id !== null && header.end_token_ids.includes(id));
   const isBeyond = (position) => end >= 0 && position > end && masked[position];
   return {
     number: canvas.number,
