@@ -17,8 +17,9 @@ class Console(Callback):
     """
 
     def on_start(self, run: Run) -> None:
-        """Where the run stands."""
-        self._say(run, f"{run.folder}: from step {run.step + 1} to {run.steps} on {run.ranks} rank{'s' * (run.ranks > 1)}")
+        """Where the run stands, if there is anything left to do."""
+        if run.step < run.steps:
+            self._say(run, f"{run.folder}: from step {run.step + 1} to {run.steps} on {run.ranks} rank{'s' * (run.ranks > 1)}")
 
     def on_step(self, run: Run, metrics: Mapping[str, Any]) -> None:
         """The line."""

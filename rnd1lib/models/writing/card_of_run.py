@@ -33,8 +33,9 @@ def training(run: RunRecord) -> str:
     }
     for kind in CHOICES:
         if entry := section(run.recipe, kind):
-            name, options, _ = run.component(kind, entry)
-            rows[kind] = f"{name} {_options(options)}"
+            name, options, manual = run.component(kind, entry)
+            summary = manual.partition("\n\n")[0]
+            rows[kind] = " ".join(filter(None, [name, _options(options)])) + (f": {summary}" if summary else "")
     tree = yaml.safe_dump(dict(run.recipe), sort_keys=False, allow_unicode=True, width=1000)
     return f"## Training\n\n{table(rows)}\n\nThe whole recipe:\n\n{fenced(tree, 'yaml')}"
 

@@ -42,6 +42,9 @@ BOTH_WAYS = """\
 `flex_attention` (as run with 5.23.0). Transformers 4 ignores it and attends causally, which gives wrong logits.
 `generate` of transformers goes from left to right; this model was not trained for that.
 """
+ONLY_BOTH_WAYS = """\
+These classes attend both ways whatever the model does, and this one is causal: its own logits are those of rnd1lib.
+"""
 CUSTOM = """\
 This model attends neither causally nor both ways. Transformers has no such mask: it attends both ways, so that its logits
 are not this model's.
@@ -53,16 +56,18 @@ The classes that config.json names are not part of this folder. Copy their code 
 
 def use(config: Mapping[str, Any], *, diffusion: bool, pattern: str) -> str:
     """A section. config: the folder's config.json. diffusion: or autoregressive. pattern: of the attention mask."""
-    parts = ["## How to use it\n", SAMPLING if diffusion else FROM_THE_LEFT, *_transformers(config)]
+    parts = ["## How to use it\n", SAMPLING if diffusion else FROM_THE_LEFT, *_transformers(config, pattern)]
     parts.append(CUSTOM if pattern == "custom" else "")
     return "\n".join(filter(None, parts)).rstrip()
 
 
-def _transformers(config: Mapping[str, Any]) -> list[str]:
+def _transformers(config: Mapping[str, Any], pattern: str) -> list[str]:
     """With which class, and who sees whom there."""
     named = config.get("auto_map")
     if named and not shipped_code(config):
         return [FOREIGN]
     auto, code = ("AutoModelForMaskedLM", ", trust_remote_code=True") if named else ("AutoModelForCausalLM", "")
     opened = TRANSFORMERS.substitute(auto=auto, code=code)
-    return [opened, BOTH_WAYS] if config.get("is_causal") is False else [opened]
+    if config.get("is_causal") is not False:
+        return [opened]
+    return [opened, ONLY_BOTH_WAYS if pattern == "causal" else BOTH_WAYS]

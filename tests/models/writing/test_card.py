@@ -69,7 +69,8 @@ def test_a_runs_card_names_data_steps_tokens_settings_and_figures_until_the_chec
         "| tokens | 4,003 that could be masked |",
         "| batch | 2048 tokens, in rows of 256 |",
         "| seed | 7 |",
-        r"| attention\_mask | bidirectional |",
+        r"| attention\_mask | bidirectional: Every token sees every token of its document",
+        r"| noise | linear: The default: a token is masked with probability t",
         'attention\\_lr: 0.0003, rest\\_lr: 1e-08, rest: "train"',
         "| nll, after 0 steps | nll 8.25 |",
         "| nll, after 2 steps | nll 6.5 |",
@@ -150,6 +151,12 @@ def test_an_autoregressive_folder_is_said_to_be_read_from_the_left(tmp_path):
     assert "| mask token | none |" in made
     assert "is_causal" not in made
     assert ModelCard(made).data.tags == ["rnd1lib"]
+
+
+def test_a_causal_model_in_a_layout_that_attends_both_ways_is_not_said_to_give_its_logits_there(tmp_path):
+    made = (export(write("qwen3_moe", tmp_path), tmp_path / "out", layout="rnd1") / "README.md").read_text()
+    assert "These classes attend both ways whatever the model does, and this one is causal" in made
+    assert "makes it attend both ways" not in made
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ def test_a_line_for_everything_on_stderr(watched, capsys):
 def test_one_rank_is_one_rank(watched, capsys):
     Console().on_start(watched(ranks=1))
     assert capsys.readouterr().err.endswith("on 1 rank\n")
+    Console().on_start(watched(step=10))
+    assert capsys.readouterr().err == ""
 
 
 def test_other_ranks_are_silent(watched, capsys):
