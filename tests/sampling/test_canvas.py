@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+import pytest
 import torch
 from rnd1_plugins.samplers.left_to_right import LeftToRight
 from rnd1_plugins.samplers.options import SamplerOptions
+from rnd1_plugins.samplers.rnd1_entropy import Rnd1Entropy
 
 from rnd1lib.kinds import Decision
 from rnd1lib.sampling.generation import generate, infill
@@ -77,3 +79,17 @@ def test_padding_is_no_gap_where_the_mask_token_pads_too(TableModel):
     alone = [generate(TableModel(), [row], sampler="llada", steps=3, max_new_tokens=3).sequences[0] for row in (long, short)]
     assert together.sequences == alone
     assert (together.steps[-1].ids_BL[1, 4:] == PaddedWithMasks.mask_token_id).all()
+
+
+@pytest.mark.parametrize("sampler", [Rnd1Entropy(), Rnd1Entropy(block_length=4)], ids=["no blocks", "the model's"])
+def test_blocks_of_a_model_with_blocks_lie_where_the_models_do(sampler, TableModel):
+    """Not from the end of the prompt on: the model was trained with blocks from the start of a text."""
+
+    class InBlocks(TableModel):
+        block_length = 4
+
+    done = generate(InBlocks(), [[5, 6, 7]], sampler=sampler, max_new_tokens=8)
+    order = [step.committed_BL[0].nonzero()[0, 0].item() for step in done.steps]
+    assert [set(order[:1]), set(order[1:5]), set(order[5:])] == [{3}, {4, 5, 6, 7}, {8, 9, 10}]
+    plain = generate(TableModel(), [[5, 6, 7]], sampler=Rnd1Entropy(block_length=4), max_new_tokens=8)
+    assert {step.committed_BL[0].nonzero()[0, 0].item() for step in plain.steps[:4]} == {3, 4, 5, 6}
