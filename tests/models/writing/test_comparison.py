@@ -6,6 +6,7 @@ from architectures import MASK, write
 
 from rnd1lib import export, load_model
 from rnd1lib.errors import ModelError
+from rnd1lib.models.denoiser import DiffusionLM
 from rnd1lib.models.origins.facts import Facts
 from rnd1lib.models.writing.comparison import same_bits
 
@@ -43,11 +44,17 @@ def test_the_mask_tokens_logit_of_a_tied_head_in_training_is_an_old_one_and_is_n
 
 
 def test_a_folder_that_masks_by_another_token_leaves_nothing_behind(tmp_path, monkeypatch):
-    compared = set(torch.randint(320, (2, 32), generator=torch.Generator().manual_seed(0)).flatten().tolist())
-    mask, other = sorted({*range(300, 320)} - compared)[:2]
-    model = load_model(write("qwen3, untied", tmp_path / "in"), mask_token_id=mask)
+    model = load_model(write("qwen3, untied", tmp_path / "in"), mask_token_id=MASK)
     honest = Facts.write
-    monkeypatch.setattr(Facts, "write", lambda facts, folder: honest(facts.altered(mask_token_id=other), folder))
+    monkeypatch.setattr(Facts, "write", lambda facts, folder: honest(facts.altered(mask_token_id=MASK - 1), folder))
     with pytest.raises(ModelError, match="what was read back gives logits"):
         export(model, tmp_path / "out", layout="qwen3")
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_masked_tokens_are_among_those_that_both_models_are_asked_about(tmp_path, monkeypatch):
+    asked, honest = [], DiffusionLM.logits
+    monkeypatch.setattr(DiffusionLM, "logits", lambda self, ids_BL: asked.append(ids_BL) or honest(self, ids_BL))
+    export(load_model(write("qwen3, tied", tmp_path / "in"), mask_token_id=MASK), tmp_path / "out", layout="qwen3")
+    assert len(asked) == 2 and torch.equal(*asked)
+    assert (asked[0][:, ::4] == MASK).all() and not (asked[0] == MASK).all()
