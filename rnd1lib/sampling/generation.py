@@ -18,7 +18,7 @@ from rnd1lib.sampling.loop import fill
 from rnd1lib.sampling.placeholder import decodable
 from rnd1lib.views import Observer, Step, Trace
 from rnd1lib.views.notebook import fragment
-from rnd1lib.views.step import tell
+from rnd1lib.views.observer import tell
 from rnd1lib.views.trace import Lines
 
 

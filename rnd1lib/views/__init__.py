@@ -1,6 +1,7 @@
 """What a person looks at. A view is an observer of the sampling loop, or is drawn from a trace; it changes nothing.
 
-step          what the loop tells an observer
+observer      what is told how a call begins, of each step, and that it ends
+step          such a step
 trace         what a call did, step by step, as plain data: every view but `progress` is drawn from it
 trace_file    traces as JSON lines
 trace_check   whether a file holds a trace
@@ -16,7 +17,8 @@ rows          packed rows, for `rnd1 data show`
 demo_page     what `rnd1 demo` writes
 """
 
-from rnd1lib.views.step import Details, Observer, Observers, Piece, Step
+from rnd1lib.views.observer import Observer, Observers
+from rnd1lib.views.step import Details, Piece, Step
 from rnd1lib.views.trace import Given, Header, Line, Recorder, Trace
 from rnd1lib.views.trace_file import TraceWriter, read_traces
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from rnd1lib.views.step import Piece, Step
+from rnd1lib.views.step import Piece, Step
 
 VERSION = 1
 DIGITS = 5
