@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/example/*.md")])
 COMMAND = re.compile(r"^ {4}(?:rnd1|torchrun .* -m rnd1lib) (.*?)(?: {2,}#.*)?$", re.MULTILINE)
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-MAPPED = sorted(str(page.parent.relative_to(ROOT / "rnd1lib")) for page in ROOT.glob("rnd1lib/**/__init__.py"))
+MAPS = sorted([*ROOT.glob("rnd1lib/**/__init__.py"), *ROOT.glob("plugins/rnd1_plugins/*/__init__.py")])
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
@@ -69,9 +69,8 @@ def test_the_page_of_recipes_has_every_key(section):
     assert not {key for key in keys - {"options"} if f"`{key}`" not in page}
 
 
-@pytest.mark.parametrize("folder", MAPPED)
-def test_the_map_of_a_package_has_every_file_and_folder(folder):
-    page = ROOT / "rnd1lib" / folder / "__init__.py"
+@pytest.mark.parametrize("page", MAPS, ids=lambda page: str(page.parent.relative_to(ROOT)))
+def test_the_map_of_a_package_has_every_file_and_folder(page):
     files = [path.stem for path in page.parent.glob("[!_]*.py")]
     folders = {f"{path.parent.name}/" for path in page.parent.glob("[!_]*/*.*")}
     assert sorted(re.findall(r"^(\w+/?) {2,}\S", page.read_text(), re.MULTILINE)) == sorted([*files, *folders])

@@ -1,1 +1,5 @@
-"""Learning-rate groups."""
+"""Learning-rate groups: which parameters learn, and how fast.
+
+attention_first   attention learns, the rest keeps what the autoregressive model knew
+uniform           one group
+"""
