@@ -9,10 +9,11 @@ import argparse
 import gzip
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -84,6 +85,8 @@ def unpacked(package: str, scratch: Path) -> Path:
     """The folder of a package, or the one that was named. SystemExit: apt does not have it."""
     if Path(package).is_dir():
         return Path(package)
+    if not shutil.which("apt-get"):
+        sys.exit(f"{package}: no such folder, and there is no apt-get here to download a package with.")
     root = scratch / package
     root.mkdir()
     if subprocess.run(["apt-get", "--quiet=2", "--option=APT::Sandbox::User=root", "download", package], cwd=root).returncode:
@@ -100,18 +103,28 @@ def main() -> None:
     parser.add_argument("packages", nargs="*", default=PACKAGES, help="packages, or folders of unpacked ones")
     asked = parser.parse_args()
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = asked.out.with_name(f"{asked.out.name}.unfinished")
+    with tempfile.TemporaryDirectory(prefix=f".{asked.out.name}.", dir=asked.out.parent) as scratch:
+        unfinished = Path(scratch) / "unfinished"
+        if not write(unfinished, asked.packages, Path(scratch)):
+            sys.exit(
+                f"{', '.join(asked.packages)}: no page or text of {SHORTEST} characters in usr/share, so nothing is written."
+            )
+        unfinished.replace(asked.out)
+
+
+def write(out: Path, packages: Sequence[str], scratch: Path) -> int:
+    """Writes the texts of packages, each once, and says how many each has; returns how many they are together."""
     seen: set[str] = set()
-    with tempfile.TemporaryDirectory() as scratch, unfinished.open("w", encoding="utf-8") as file:
-        for package in asked.packages:
+    with out.open("w", encoding="utf-8") as file:
+        for package in packages:
             before, size = len(seen), file.tell()
-            for path, text in texts(unpacked(package, Path(scratch))):
+            for path, text in texts(unpacked(package, scratch)):
                 if text not in seen:
                     seen.add(text)
                     line = {"text": text, "source": f"{Path(package).name}: {path}"}
                     file.write(json.dumps(line, ensure_ascii=False) + "\n")
             print(f"{package}: {len(seen) - before} documents, {(file.tell() - size) / 1e6:.1f} MB", flush=True)
-    unfinished.replace(asked.out)
+    return len(seen)
 
 
 if __name__ == "__main__":

@@ -59,9 +59,18 @@ def test_a_package_without_pages_gives_its_texts(package, tmp_path, monkeypatch)
 
 
 def test_what_apt_does_not_have_is_a_sentence_and_no_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit, match="a-doc: no such folder, and there is no apt-get here"):
+        written(monkeypatch, tmp_path / "out.jsonl", "a-doc")
     (tmp_path / "apt-get").write_text("#!/bin/sh\nexit 100\n")
     (tmp_path / "apt-get").chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SystemExit, match="a-doc: apt could not download it"):
         written(monkeypatch, tmp_path / "out.jsonl", "a-doc")
-    assert not (tmp_path / "out.jsonl").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["apt-get"]
+
+
+def test_a_folder_without_pages_and_texts_is_a_sentence_and_no_file(tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SystemExit, match="empty: no page or text of 500 characters in usr/share, so nothing is written"):
+        written(monkeypatch, tmp_path / "out.jsonl", tmp_path / "empty")
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
