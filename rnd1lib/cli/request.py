@@ -35,13 +35,15 @@ Command = Callable[..., None]
 class Request:
     """The arguments and options that both commands have; a field is a flag of both."""
 
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a run folder or a hub name.")]
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A run folder, a model folder, a GGUF file or a hub name.")]
     file: Annotated[
         Path | None, typer.Option("--prompts", help="A text a line; .jsonl: a JSON value a line, see the docs.")
     ] = None
     sampler: Annotated[str, typer.Option(help="A sampler; `rnd1 components sampler` lists them.")] = "rnd1_entropy"
     steps: Annotated[int | None, typer.Option(help="Forward passes; one for each token by default.")] = None
-    option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="An option of the sampler.")] = None
+    option: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="An option of the sampler, such as temperature=0.7.")
+    ] = None
     guidance: Annotated[float, typer.Option(help="Strength of classifier-free guidance; 0 is none.")] = 0.0
     cache: Annotated[
         str | None, typer.Option(help="Keys and values kept: prefix, dual or block. Not exact on every model.")

@@ -31,6 +31,7 @@ from rnd1lib.models.writing.new_folder import new_folder, refuse_existing
 from rnd1lib.models.writing.shipped_code import shipped_code
 from rnd1lib.models.writing.streaming import NetworkWeights, stream_model
 from rnd1lib.models.writing.tensor_files import SHARD_SIZE, shard_bytes, write_tensors
+from rnd1lib.registry import did_you_mean
 
 CHECKSUMS = "SHA256SUMS"
 
@@ -125,7 +126,7 @@ def open_source(model_or_run: DiffusionLM | str | Path) -> Source:
 def _check_layout(layout: str) -> None:
     known = {name for component in model_components()[0] for name in component.layouts}
     if layout not in known:
-        raise UnknownLayout(f"layout: {layout!r} is unknown. Layouts: {', '.join(sorted(known))}.")
+        raise UnknownLayout(f"layout: {layout!r} is unknown.{did_you_mean(layout, known)} Layouts: {', '.join(sorted(known))}.")
 
 
 def _describe(model: DiffusionLM, component: Model, folder: Path, layout: str, dtype: torch.dtype) -> dict[str, Any]:

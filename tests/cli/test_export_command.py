@@ -39,5 +39,5 @@ def test_an_unknown_layout_is_the_users_mistake_and_creates_nothing(model_folder
     with pytest.raises(SystemExit) as left:
         main()
     assert left.value.code == 2
-    assert "'qwen9' is unknown. Layouts: llada, llada_moe, llama, qwen2, qwen3" in capsys.readouterr().err
+    assert "'qwen9' is unknown. Did you mean 'qwen3'? Layouts: llada, llada_moe, llama, qwen2, qwen3" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
