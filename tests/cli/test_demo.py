@@ -1,12 +1,13 @@
 """The demos' parts; that all of the tiny one works is shown by .ci/run, which runs it."""
 
+import json
 from pathlib import Path
 
 import pytest
 import typer.main
 
 from rnd1lib.cli.app import command_line
-from rnd1lib.cli.demo import losses_and_bounds, made_folder, values_of
+from rnd1lib.cli.demo import losses_and_bounds, made_folder, values_of, write_page
 from rnd1lib.cli.demo_real import REAL
 from rnd1lib.cli.demo_tiny import TINY
 from rnd1lib.cli.prompts import read_prompts
@@ -81,3 +82,21 @@ def test_losses_and_bounds_are_told_apart(tmp_path):
         '{"step": 2, "evaluator": "nll", "nll": 8.5}\n'
     )
     assert losses_and_bounds(tmp_path) == ([9.0, 8.0], [(0, 9.5), (2, 8.5)])
+
+
+@pytest.mark.parametrize(("name", "steps"), [("tiny", (150, 10)), ("real", (60, 2))])
+def test_a_quick_demo_takes_few_steps(name, steps):
+    assert tuple(values_of(DEMOS[name], Path("demo"), quick=quick)["steps"] for quick in (False, True)) == steps
+
+
+def test_each_arm_is_told_with_its_bound_before_its_first_step_and_after_its_last(tmp_path, capsys):
+    for number, arm in enumerate(TINY.arms):
+        (tmp_path / arm).mkdir()
+        bounds = [(0, 9.5 + number), (1, 3.25), (2, 8.5 + number)]
+        lines = [{"step": step, "evaluator": "nll", "nll": nll} for step, nll in bounds] + [{"step": 1, "loss": 4.0}]
+        (tmp_path / arm / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    write_page(TINY, tmp_path, {"a command": "its text"}, ["a command"])
+    told = capsys.readouterr().out
+    first, second = TINY.arms.values()
+    assert f"  9.50 -> 8.50  from {first}\n 10.50 -> 9.50  from {second}\n" in told
+    assert "its text" in (tmp_path / "demo.html").read_text()

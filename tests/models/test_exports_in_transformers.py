@@ -49,6 +49,7 @@ def test_rnd1s_classes_of_ours_give_the_models_logits_and_keep_the_sizes(rnd1):
     said = json.loads((out / "config.json").read_text())
     kept = ["num_hidden_layers", "hidden_size", "num_experts", "head_dim", "vocab_size", "mask_token_id", "num_diffusion_steps"]
     assert {key: getattr(config, key) for key in kept} == {key: said[key] for key in kept}
+    assert (said["sliding_window"], said["rope_scaling"]) == (False, False), "as RND1's own config.json says null"
     assert (type(config).__name__, config.model_type, config.is_causal) == ("RND1Config", "rnd1", False)
     theirs, info = AutoModelForMaskedLM.from_pretrained(
         out, trust_remote_code=True, dtype=torch.float32, output_loading_info=True

@@ -17,3 +17,8 @@ def test_a_rope_base_is_changed_wherever_it_is_said_and_positions_only_grow(conf
         assert rope(changed)["rope_theta"] == (theta or 1e4)
         assert changed["max_position_embeddings"] == positions
     assert config == before
+
+
+def test_of_two_words_for_the_kind_of_rope_the_newer_one_counts():
+    for said, kind in (({"type": "linear"}, "linear"), ({"type": "linear", "rope_type": "default"}, "default")):
+        assert rope({"rope_scaling": said})["rope_type"] == rope({"rope_parameters": said})["rope_type"] == kind

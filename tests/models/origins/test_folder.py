@@ -167,6 +167,13 @@ def test_a_config_that_is_no_object_is_a_sentence(copy, text):
         open_folder(copy)
 
 
+def test_a_config_larger_than_any_is_not_read(copy):
+    with (copy / "config.json").open("ab") as file:
+        file.truncate(65 << 20)
+    with pytest.raises(ModelError, match=r"config\.json: larger than 64 MiB"):
+        open_folder(copy)
+
+
 @pytest.mark.parametrize("size", [0, 4, 9, 2000])
 def test_a_truncated_safetensors_file_is_named(copy, size):
     file = copy / "model.safetensors"

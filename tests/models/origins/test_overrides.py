@@ -101,6 +101,7 @@ def test_a_folder_without_a_spare_row_gets_one_and_is_written_with_it(full, tmp_
     torch.testing.assert_close(causal.logits(ids_BL)[..., :320], plain.logits(ids_BL), atol=1e-5, rtol=1e-5)
     table = plain.network.tok_embeddings.weight
     torch.testing.assert_close(causal.network.tok_embeddings.mask_row, table.mean(0), atol=1e-6, rtol=1e-5)
+    assert (causal.tokenizer.mask_token_id, causal.tokenizer.decode([320])) == (320, "<|mask_320|>")
     back = load_model(export(model, tmp_path / "out", layout="qwen3"))
     assert (back.vocab_size, back.mask_token_id, back.tokenizer.decode([320])) == (384, 320, "<|mask_320|>")
     ids_BL[:, 4] = 320

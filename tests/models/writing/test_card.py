@@ -139,8 +139,15 @@ def test_the_licence_of_the_folder_that_was_read_is_kept(tmp_path):
     source = write("qwen3, untied", tmp_path)
     (source / "README.md").write_text("---\nlicense: apache-2.0\ntags: [x]\n---\nlicense: mit\n")
     assert ModelCard.load(export(source, tmp_path / "out", layout="qwen3") / "README.md").data.license == "apache-2.0"
-    (source / "README.md").write_text("license: mit\n")
-    assert licence_of(source) == "unknown"
+    for unsaid in ("license: mit\n", "---\ntags: [x]\n---\nlicense: mit\n"):
+        (source / "README.md").write_text(unsaid)
+        assert licence_of(source) == "unknown"
+
+
+def test_a_folder_of_classes_that_are_not_ours_says_that_their_code_is_needed(tmp_path):
+    made = (export(write("llada", tmp_path / "in"), tmp_path / "out", layout="llada") / "README.md").read_text()
+    assert "The classes that config.json names are not part of this folder." in made
+    assert "from_pretrained" not in made
 
 
 def test_an_autoregressive_folder_is_said_to_be_read_from_the_left(tmp_path):

@@ -8,7 +8,7 @@ from rnd1lib.models.origins.mask_row import FirstRow
 from rnd1lib.models.tokens.tokenizer import train_tokenizer
 from rnd1lib.titan.preparation.mask_choice import choose_row, choose_token, starts_from
 from rnd1lib.titan.preparation.model_folder import given_tokenizer
-from rnd1lib.titan.preparation.plan import starting_point
+from rnd1lib.titan.preparation.start import starting_point
 
 
 @pytest.mark.parametrize("rule", ["mean", "zero", "token:7"])

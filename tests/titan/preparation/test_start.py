@@ -5,7 +5,7 @@ from architectures import write
 
 import rnd1lib
 from rnd1lib.errors import RecipeError
-from rnd1lib.titan.preparation.plan import starting_point
+from rnd1lib.titan.preparation.start import starting_point
 
 
 def test_a_folder_of_another_size_than_the_flavor_is_refused_and_says_where_they_differ(tiny, tmp_path):
