@@ -11,7 +11,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rnd1lib.disk import flush
 from rnd1lib.errors import ModelError
 from rnd1lib.models.origins.folder import INDEX, WHOLE, write_json
 
@@ -80,7 +79,6 @@ def _write_file(path: Path, shapes: Shapes, tensors: Iterator[tuple[str, Tensor]
             if not all(edge.isfinite() for edge in written.aminmax()):  # which NaN and infinity reach, without a copy
                 raise ModelError(f"{name}: holds numbers that are not finite, so that nothing is written.")
             written.flatten().view(torch.uint8).numpy().tofile(file)
-    flush(path)
 
 
 def _header(shapes: Shapes, dtype: torch.dtype) -> bytes:

@@ -1,5 +1,6 @@
 """What a caller of load_model says otherwise than the folder does: by id and by name, and what of it makes no sense."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -106,6 +107,16 @@ def test_a_folder_without_a_spare_row_gets_one_and_is_written_with_it(full, tmp_
     assert (back.vocab_size, back.mask_token_id, back.tokenizer.decode([320])) == (384, 320, "<|mask_320|>")
     ids_BL[:, 4] = 320
     assert torch.equal(back.logits(ids_BL), model.logits(ids_BL))
+
+
+def test_rows_that_no_text_is_encoded_to_are_not_in_the_mean_of_a_new_one(plain, tmp_path):
+    shutil.copytree(plain, tmp_path, dirs_exist_ok=True)
+    config = json.loads((plain / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"pad_token_id": 319}))
+    model, known = load_model(tmp_path, mask_token_id=320), load_tokenizer(plain).vocab_size
+    assert known < 319
+    mean_D = load_model(plain).network.tok_embeddings.weight[:known].mean(0)
+    torch.testing.assert_close(model.network.tok_embeddings.mask_row, mean_D, atol=1e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("token", "instead"), [(321, r" Possible is 320 \(new: no row was spare"), (9999, " Possible is 320")])
