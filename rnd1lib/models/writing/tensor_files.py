@@ -17,7 +17,7 @@ from rnd1lib.models.origins.folder import INDEX, WHOLE, write_json
 DTYPES = {torch.float32: "F32", torch.bfloat16: "BF16"}
 SHARD_SIZE = "5GB"
 """The most bytes of tensors in a file, as in folders on the Hub, where nobody says otherwise."""
-UNITS = {"MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}
+UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 LONGEST_HEADER = 100_000_000
 """In bytes; safetensors reads no longer one."""
 
@@ -28,7 +28,7 @@ def shard_bytes(size: str | int) -> int:
     """`"5GB"` in bytes, as transformers reads it: GB is 10^9, GiB 2^30; a number is bytes. ValueError: it is neither."""
     if isinstance(size, int) and size > 0:
         return size
-    match = re.fullmatch(r"(\d+)\s*([MG]i?B)", str(size), re.IGNORECASE)
+    match = re.fullmatch(r"(\d+)\s*([KMG]i?B)", str(size), re.IGNORECASE)
     if not match or not int(match[1]):
         raise ValueError(f"shard_size: {size!r} is no size of a file. Write it as 5GB, 500MB or 2GiB.")
     return int(match[1]) * UNITS[match[2].upper()]

@@ -15,7 +15,8 @@ from rnd1lib.models.writing.tensor_files import shard_bytes, shards, write_tenso
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"), [("5GB", 5 * 10**9), ("2GiB", 2 << 30), ("500 MB", 5 * 10**8), ("1mib", 1 << 20), (1234, 1234)]
+    ("said", "expected"),
+    [("5GB", 5 * 10**9), ("2GiB", 2 << 30), ("500 MB", 5 * 10**8), ("1mib", 1 << 20), ("60KB", 60_000), (1234, 1234)],
 )
 def test_a_size_is_read_as_transformers_reads_it(said, expected):
     assert shard_bytes(said) == expected
