@@ -123,7 +123,7 @@ def test_bfloat16_stays_bfloat16(written_by_transformers, tmp_path):
 
 
 def test_an_unknown_layout_names_the_known_ones_and_creates_nothing(written_by_transformers, tmp_path):
-    with pytest.raises(ValueError, match=r"'qwen9' is unknown\. Layouts: .*qwen3, qwen3_moe, rnd1"):
+    with pytest.raises(ValueError, match=r"'qwen9' is unknown\. Did you mean 'qwen3'\? Layouts: .*qwen3, qwen3_moe, rnd1"):
         export(written_by_transformers["tied"][0], tmp_path / "deep" / "out", layout="qwen9")
     assert list(tmp_path.iterdir()) == []
 
