@@ -25,7 +25,7 @@ from rnd1lib.models.runs.manifest import facts_of as facts_of_file
 from rnd1lib.models.runs.record import read_run
 from rnd1lib.models.runs.weights import RunWeights
 from rnd1lib.models.weights import folder_shapes
-from rnd1lib.models.writing.card import Described, licence_of, write_card
+from rnd1lib.models.writing.card import Described, licence_of, made_from, write_card
 from rnd1lib.models.writing.comparison import Comparison, compare, named_tensors
 from rnd1lib.models.writing.new_folder import new_folder, refuse_existing
 from rnd1lib.models.writing.shipped_code import shipped_code
@@ -154,7 +154,7 @@ def _describe(model: DiffusionLM, component: Model, folder: Path, layout: str, d
 def _described(title: str, source: Source, config: Mapping[str, Any]) -> Described:
     origin, step = source.origin, source.model.step
     run = read_run(origin.path, step) if isinstance(origin, RunWeights) else None
-    return Described(title, source.model, config, licence_of(origin.folder), run, source.model.name)
+    return Described(title, source.model, config, licence_of(origin), run, made_from(source.model.name, origin))
 
 
 def _generation(config: Mapping[str, Any]) -> dict[str, Any]:

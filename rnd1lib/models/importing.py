@@ -19,7 +19,7 @@ from rnd1lib.models.origins.folder import CONFIG, GENERATION, open_folder, write
 from rnd1lib.models.origins.gguf_file import open_gguf
 from rnd1lib.models.origins.origin import NamedTensors
 from rnd1lib.models.runs.record import hub_name
-from rnd1lib.models.writing.card import Described, write_card
+from rnd1lib.models.writing.card import Described, made_from, write_card
 from rnd1lib.models.writing.comparison import same_bits
 from rnd1lib.models.writing.import_plan import ImportPlan, plan_import
 from rnd1lib.models.writing.new_folder import new_folder, refuse_existing, temporary_folder
@@ -85,9 +85,8 @@ def opened(source: str | Path, path: Path) -> Iterator[NamedTensors]:
 
 
 def _made_from(source: str | Path, plan: ImportPlan) -> str:
-    """For the card: a hub name or the file's own, and what was dequantised."""
-    name = hub_name(str(source)) or plan.origin.path.resolve().name
-    return f"{name}, tensors of {plan.stored}" if plan.stored else name
+    """For the card: a hub name or the file's own."""
+    return made_from(hub_name(str(source)) or plan.origin.path.resolve().name, plan.origin)
 
 
 def _write(plan: ImportPlan, folder: Path) -> None:

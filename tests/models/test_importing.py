@@ -68,6 +68,10 @@ def test_the_card_says_what_is_known_and_no_licence_that_the_file_does_not_name(
         card = (import_model(tmp_path / "x.gguf", tmp_path / shown).path / "README.md").read_text()
         assert f'license: "{shown}"' in card
         assert "tags: [x" not in card
+    write(tmp_path / "x.gguf", kind="Q4_1", values={"mit": lambda writer, name: writer.add_license(name)})
+    card = (rnd1lib.export(tmp_path / "x.gguf", tmp_path / "exported", layout="llama") / "README.md").read_text()
+    assert 'license: "mit"' in card
+    assert "| made from | x.gguf, tensors of Q4\\_1, F32 |" in card
 
 
 def test_the_card_says_of_which_file_it_is_and_that_a_mask_token_alone_makes_no_diffusion_model(quantized, tmp_path):

@@ -75,6 +75,11 @@ class Grown(Origin):
     means: dict[str, Tensor] = field(default_factory=dict)
 
     @property
+    def types(self) -> list[str]:
+        """Its origin's."""
+        return self.of.types
+
+    @property
     def own(self) -> int:
         """Rows that are stored."""
         return int(self.config["vocab_size"])

@@ -54,6 +54,11 @@ class Origin(ABC):
         """The narrowest in which none of its weights is rounded."""
         return torch.float32
 
+    @property
+    def types(self) -> list[str]:
+        """Of what its tensors are dequantised, the most common first; empty where nothing is."""
+        return []
+
     @abstractmethod
     def check(self, shapes: Mapping[str, tuple[int, ...]], sources: Iterable[TensorSource]) -> None:
         """Raises ModelError (CheckpointError for a run) unless it has what parameters of these shapes are made of."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
@@ -19,7 +18,6 @@ from rnd1lib.models.elsewhere import check_offered
 from rnd1lib.models.loading import component_for, facts_of, meta_network
 from rnd1lib.models.origins.facts import Facts
 from rnd1lib.models.origins.folder import GENERATION, read_json
-from rnd1lib.models.origins.gguf_file import GGUFFile
 from rnd1lib.models.origins.mask_row import FirstRow, first_row, grown
 from rnd1lib.models.origins.mask_rule import row_of_rule
 from rnd1lib.models.origins.origin import NamedTensors, Origin
@@ -29,15 +27,10 @@ from rnd1lib.models.tokens.tokenizer import Tokenizer
 from rnd1lib.models.weights import check_folder, folder_shapes
 from rnd1lib.models.writing.card import licence_of
 
-LICENCE = re.compile(r"[a-z0-9.-]{1,40}")  # as the Hub spells them
-
 
 @dataclass(frozen=True, kw_only=True)
 class ImportPlan:
-    """origin: of the weights, with rows for a new mask token. row: what the mask token's row becomes, None: what it is.
-
-    stored: the types of a GGUF file's tensors, for people; "" of a folder.
-    """
+    """origin: of the weights, with rows for a new mask token. row: what the mask token's row becomes, None: what it is."""
 
     origin: Origin
     sources: list[TensorSource]
@@ -49,7 +42,6 @@ class ImportPlan:
     tokenizer: Tokenizer | None
     row: FirstRow | None
     licence: str
-    stored: str
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Every tensor as it will be written, one after the other."""
@@ -99,7 +91,7 @@ def plan_import(origin: NamedTensors, *, mask_token: int | str | None, mask_row:
     return ImportPlan(
         origin=weights, sources=sources, shapes=shapes, dtype=kind, facts=facts, tokenizer=tokenizer, row=row,
         config=_config(component, config, facts, tokenizer, kind), generation=_generation(origin, config),
-        licence=_licence(origin), stored=", ".join(origin.types) if isinstance(origin, GGUFFile) else "",
+        licence=licence_of(origin),
     )  # fmt: skip
 
 
@@ -154,10 +146,3 @@ def _generation(origin: NamedTensors, config: Mapping[str, Any]) -> dict[str, An
     """generation_config.json: the origin's own, else the special ids."""
     own = origin.folder / GENERATION
     return read_json(own) if own.is_file() else {key: config[key] for key in SPECIAL_IDS if config.get(key) is not None}
-
-
-def _licence(origin: NamedTensors) -> str:
-    if isinstance(origin, GGUFFile):
-        said = origin.header.values.get("general.license")
-        return said if isinstance(said, str) and LICENCE.fullmatch(said) else "unknown"
-    return licence_of(origin.folder)

@@ -8,6 +8,7 @@ from architectures import MASK, write
 from huggingface_hub import ModelCard
 
 from rnd1lib import export, load_model
+from rnd1lib.models.origins.folder import open_folder
 from rnd1lib.models.runs.record import hub_name, place_name, portable, read_run
 from rnd1lib.models.writing.card import Described, card, licence_of
 from rnd1lib.models.writing.markdown import fenced, text
@@ -141,7 +142,7 @@ def test_the_licence_of_the_folder_that_was_read_is_kept(tmp_path):
     assert ModelCard.load(export(source, tmp_path / "out", layout="qwen3") / "README.md").data.license == "apache-2.0"
     for unsaid in ("license: mit\n", "---\ntags: [x]\n---\nlicense: mit\n"):
         (source / "README.md").write_text(unsaid)
-        assert licence_of(source) == "unknown"
+        assert licence_of(open_folder(source)) == "unknown"
 
 
 def test_a_folder_of_classes_that_are_not_ours_says_that_their_code_is_needed(tmp_path):
