@@ -21,7 +21,8 @@ from rnd1lib.models.config.spelling import standard
 from rnd1lib.models.gguf.files import ARCHIVES, gguf_in, is_gguf
 from rnd1lib.models.gguf.header import SUFFIX
 from rnd1lib.models.origins.fused import FUSED, Cut, cuts
-from rnd1lib.models.origins.origin import Box, NamedTensors, folded
+from rnd1lib.models.origins.listing import folded
+from rnd1lib.models.origins.origin import Box, NamedTensors
 
 CONFIG, FACTS, GENERATION = "config.json", "rnd1_config.json", "generation_config.json"
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"

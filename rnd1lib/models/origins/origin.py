@@ -16,6 +16,7 @@ from torch import Tensor
 from rnd1lib.errors import ModelError, Rnd1Error
 from rnd1lib.kinds import TensorSource
 from rnd1lib.models.config.tensor_names import TABLE
+from rnd1lib.models.origins.listing import folded
 from rnd1lib.models.tokens.loading import load_tokenizer
 from rnd1lib.models.tokens.tokenizer import Tokenizer
 
@@ -28,8 +29,6 @@ TIED = "lm_head.weight"
 """The head, which a tied folder may hold once more."""
 ROWS = 4096
 """Of a table, compared at a time."""
-LISTED = 100
-"""That many of the tensors with one thing wrong are named, more than a layer has; a folder of another model has thousands."""
 
 
 @dataclass(frozen=True)
@@ -141,9 +140,3 @@ class NamedTensors(Origin):
             return
         for slot, name in zip(out, source.tensors[box[0]], strict=True):
             slot.copy_(self.tensor(name, box[1:]))
-
-
-def folded(lines: Sequence[str], what: str) -> list[str]:
-    """The first of them, and how many more there are."""
-    more = len(lines) - LISTED
-    return [*lines] if more <= 0 else [*lines[:LISTED], f"... and {more} more are {what}."]

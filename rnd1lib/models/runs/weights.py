@@ -18,7 +18,8 @@ from rnd1lib.kinds import TensorSource
 from rnd1lib.models.config.tensor_names import MASK_ROW, TABLE
 from rnd1lib.models.origins.facts import read_facts
 from rnd1lib.models.origins.folder import read_config
-from rnd1lib.models.origins.origin import Box, Origin, folded
+from rnd1lib.models.origins.listing import folded
+from rnd1lib.models.origins.origin import Box, Origin
 from rnd1lib.models.runs.checkpoint_reader import WeightsReader
 from rnd1lib.models.runs.folder import RunFolder
 

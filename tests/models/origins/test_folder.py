@@ -77,9 +77,8 @@ def test_every_tensor_of_a_layer_that_is_missing_is_named(copy):
 def test_long_lists_are_folded_each_by_itself(copy):
     rewrite(copy, lambda tensors: tensors.update({f"old.{number}": torch.zeros(1) for number in range(101)}))
     expected = {name: shape for name, shape in shapes_of(copy).items() if not name.startswith("old.")}
-    problems = open_folder(copy).problems(expected | {f"new.{number}": (1,) for number in range(400)})
-    assert problems[:101] == [*(f"new.{number}: missing." for number in range(100)), "... and 300 more are missing."]
-    assert len(problems) == 202 and problems[101].endswith(": unexpected.") and problems[-1] == "... and 1 more are unexpected."
+    problems = open_folder(copy).problems(expected | {f"new.{number}": (1,) for number in range(100)})
+    assert problems == [*(f"new.{number}: missing." for number in range(100)), "old.{0-100}: unexpected."]
 
 
 def test_experts_that_are_there_apart_and_fused_are_told(copy):
