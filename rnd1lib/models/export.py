@@ -19,13 +19,14 @@ from rnd1lib.models.loading import MissingNoise, component_for, facts_of, model_
 from rnd1lib.models.opening import open_model
 from rnd1lib.models.origins.facts import Facts
 from rnd1lib.models.origins.folder import CONFIG, GENERATION, write_json
+from rnd1lib.models.origins.licence import UNKNOWN, licence_at
 from rnd1lib.models.origins.origin import Origin
 from rnd1lib.models.origins.overrides import checked_dtype
 from rnd1lib.models.runs.manifest import facts_of as facts_of_file
 from rnd1lib.models.runs.record import read_run
 from rnd1lib.models.runs.weights import RunWeights
 from rnd1lib.models.weights import folder_shapes
-from rnd1lib.models.writing.card import Described, licence_of, made_from, write_card
+from rnd1lib.models.writing.card import Described, made_from, write_card
 from rnd1lib.models.writing.comparison import Comparison, compare, named_tensors
 from rnd1lib.models.writing.new_folder import new_folder, refuse_existing
 from rnd1lib.models.writing.shipped_code import shipped_code
@@ -154,7 +155,8 @@ def _describe(model: DiffusionLM, component: Model, folder: Path, layout: str, d
 def _described(title: str, source: Source, config: Mapping[str, Any]) -> Described:
     origin, step = source.origin, source.model.step
     run = read_run(origin.path, step) if isinstance(origin, RunWeights) else None
-    return Described(title, source.model, config, licence_of(origin), run, made_from(source.model.name, origin))
+    licence = run.licence if run else UNKNOWN if isinstance(origin, NetworkWeights) else licence_at(origin.path)
+    return Described(title, source.model, config, licence, run, made_from(source.model.name, origin))
 
 
 def _generation(config: Mapping[str, Any]) -> dict[str, Any]:

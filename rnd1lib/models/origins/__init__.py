@@ -5,6 +5,7 @@ folder      a Hugging Face folder, here or on the Hub
 fused       experts that such a folder stores as one tensor
 gguf_file   a GGUF file, dequantised a tensor at a time
 facts       rnd1_config.json: shift, mask token, attention, noise
+licence     under which one may use a model, as far as it says so
 listing     long lists of wrong tensors, shorter
 overrides   what a caller of `load_model` says otherwise
 mask_row    what the mask token's row starts from, and a table that grows by it

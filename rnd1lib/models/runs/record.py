@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import rnd1lib
-from rnd1lib.errors import Rnd1Error
+from rnd1lib.errors import ModelError, Rnd1Error
 from rnd1lib.kinds import Kind
 from rnd1lib.models.origins.folder import HUB_NAME, RUNS
+from rnd1lib.models.origins.licence import UNKNOWN, licence_at
 from rnd1lib.models.runs.folder import METRICS, RunFolder
 from rnd1lib.recipe.source import read_bytes
 
@@ -20,13 +21,17 @@ PLUGINS = "plugins.lock"
 
 @dataclass(frozen=True)
 class RunRecord:
-    """recipe: as plain data, without paths of a machine. evaluations: lines of metrics.jsonl, until `step`."""
+    """recipe: as plain data, without paths of a machine. evaluations: lines of metrics.jsonl, until `step`.
+
+    licence: that of the model which the run began from, where that still lies here and says so.
+    """
 
     recipe: Mapping[str, Any]
     step: int
     tokens: int
     evaluations: tuple[Mapping[str, Any], ...]
     versions: Mapping[str, str]
+    licence: str = UNKNOWN
 
     def component(self, kind: Kind, entry: Mapping[str, Any]) -> tuple[str, dict[str, Any], str]:
         """Of what a recipe says of a component: its name, its options with their defaults, and its manual entry.
@@ -55,6 +60,7 @@ def read_run(path: Path, step: int) -> RunRecord:
         tokens=sum(trained),
         evaluations=tuple(line for line in lines if isinstance(line.get("evaluator"), str)),
         versions=_versions(path / PLUGINS),
+        licence=_licence(tree if isinstance(tree, dict) else {}),
     )
 
 
@@ -77,6 +83,14 @@ def hub_name(text: str) -> str | None:
     """A model's name on the Hugging Face Hub; None for a folder."""
     on_hub = HUB_NAME.fullmatch(text) and not Path(text).exists() and Path(text).parent.name != RUNS
     return text if on_hub else None
+
+
+def _licence(tree: Mapping[str, Any]) -> str:
+    began_from = section(tree, "model").get("init")
+    try:
+        return licence_at(Path(began_from)) if isinstance(began_from, str) else UNKNOWN
+    except ModelError:  # a GGUF file that is no longer what it was
+        return UNKNOWN
 
 
 def _is_plain(value: Any) -> bool:

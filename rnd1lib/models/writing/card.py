@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rnd1lib.models.config.tensor_names import MASK_ROW
 from rnd1lib.models.denoiser import DiffusionLM
-from rnd1lib.models.origins.gguf_file import GGUFFile
+from rnd1lib.models.origins.licence import CARD, UNKNOWN
 from rnd1lib.models.origins.origin import Origin
 from rnd1lib.models.runs.record import RunRecord, hub_name, section
 from rnd1lib.models.writing.card_of_run import evaluation, training, versions
 from rnd1lib.models.writing.card_of_use import use
 from rnd1lib.models.writing.markdown import table, text
 
-CARD = "README.md"
 SIZES = ("num_hidden_layers", "hidden_size", "vocab_size")
-SPELLING = re.compile(r"[a-z0-9.-]{1,40}")  # of licences, on the Hub
-LICENSE = re.compile(r"^license: *[\"']?([a-z0-9.-]+)[\"']?\s*$", re.MULTILINE)
 
 
 class Described(NamedTuple):
@@ -32,7 +28,7 @@ class Described(NamedTuple):
     title: str
     model: DiffusionLM
     config: Mapping[str, Any]
-    licence: str = "unknown"
+    licence: str = UNKNOWN
     run: RunRecord | None = None
     source: str = ""
 
@@ -77,17 +73,6 @@ def front_matter(described: Described) -> str:
 def made_from(name: str, origin: Origin) -> str:
     """What `name` is the name of, with what was dequantised."""
     return f"{name}, tensors of {', '.join(origin.types)}" if origin.types else name
-
-
-def licence_of(origin: Origin) -> str:
-    """The licence that a GGUF file names, or the README.md of a folder in its front matter; else "unknown"."""
-    if isinstance(origin, GGUFFile):
-        said = origin.header.values.get("general.license")
-        return said if isinstance(said, str) and SPELLING.fullmatch(said) else "unknown"
-    path = origin.folder / CARD
-    head = path.read_text(encoding="utf-8", errors="replace")[:10_000].split("\n---", 1)[0] if path.is_file() else ""
-    match = LICENSE.search(head) if head.startswith("---") else None
-    return match[1] if match else "unknown"
 
 
 def _what(described: Described) -> str:

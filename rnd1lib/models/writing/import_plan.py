@@ -18,6 +18,7 @@ from rnd1lib.models.elsewhere import check_offered
 from rnd1lib.models.loading import component_for, facts_of, meta_network
 from rnd1lib.models.origins.facts import Facts
 from rnd1lib.models.origins.folder import GENERATION, read_json
+from rnd1lib.models.origins.licence import licence_at
 from rnd1lib.models.origins.mask_row import FirstRow, first_row, grown
 from rnd1lib.models.origins.mask_rule import row_of_rule
 from rnd1lib.models.origins.origin import NamedTensors, Origin
@@ -25,7 +26,6 @@ from rnd1lib.models.origins.overrides import checked_dtype
 from rnd1lib.models.tokens.mask_token import MaskToken, choose
 from rnd1lib.models.tokens.tokenizer import Tokenizer
 from rnd1lib.models.weights import check_folder, folder_shapes
-from rnd1lib.models.writing.card import licence_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ def plan_import(origin: NamedTensors, *, mask_token: int | str | None, mask_row:
     return ImportPlan(
         origin=weights, sources=sources, shapes=shapes, dtype=kind, facts=facts, tokenizer=tokenizer, row=row,
         config=_config(component, config, facts, tokenizer, kind), generation=_generation(origin, config),
-        licence=licence_of(origin),
+        licence=licence_at(origin.path),
     )  # fmt: skip
 
 

@@ -8,9 +8,9 @@ from architectures import MASK, write
 from huggingface_hub import ModelCard
 
 from rnd1lib import export, load_model
-from rnd1lib.models.origins.folder import open_folder
+from rnd1lib.models.origins.licence import licence_at
 from rnd1lib.models.runs.record import hub_name, place_name, portable, read_run
-from rnd1lib.models.writing.card import Described, card, licence_of
+from rnd1lib.models.writing.card import Described, card
 from rnd1lib.models.writing.markdown import fenced, text
 
 RECIPE = {
@@ -142,7 +142,23 @@ def test_the_licence_of_the_folder_that_was_read_is_kept(tmp_path):
     assert ModelCard.load(export(source, tmp_path / "out", layout="qwen3") / "README.md").data.license == "apache-2.0"
     for unsaid in ("license: mit\n", "---\ntags: [x]\n---\nlicense: mit\n"):
         (source / "README.md").write_text(unsaid)
-        assert licence_of(open_folder(source)) == "unknown"
+        assert licence_at(source) == "unknown"
+
+
+def test_the_licence_of_a_run_is_that_of_the_model_it_began_from(run, tmp_path):
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "README.md").write_text("---\nlicense: apache-2.0\n---\n")
+    (tmp_path / "cut.gguf").write_bytes(b"GGUF")
+    for name, licence in {"base": "apache-2.0", "cut.gguf": "unknown", "gone": "unknown"}.items():
+        record = run(model=RECIPE["model"] | {"init": str(tmp_path / name)})
+        assert record.licence == licence and str(tmp_path) not in str(record.recipe)
+
+
+def test_a_model_in_memory_has_no_licence_of_a_folder_that_is_called_as_it_is(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / model.name).mkdir()
+    (tmp_path / model.name / "README.md").write_text("---\nlicense: mit\n---\n")
+    assert ModelCard.load(export(model, tmp_path / "out", layout="qwen3") / "README.md").data.license == "unknown"
 
 
 def test_a_folder_of_classes_that_are_not_ours_says_that_their_code_is_needed(tmp_path):
