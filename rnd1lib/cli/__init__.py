@@ -17,6 +17,7 @@ doctor       whether this machine can train and sample
 demo         the whole way, made of the commands above
 
 request      what `sample` and `infill` share: options, and the way to printed answers
+sampling_command  their parser: a sampler's option is no flag
 prompts      their texts: arguments, stdin, lines, JSON lines
 chat         a conversation in a terminal
 printing     answers on stdout; notes, the live view and the progress on stderr

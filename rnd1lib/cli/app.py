@@ -23,6 +23,7 @@ from rnd1lib.cli.import_ import import_
 from rnd1lib.cli.infill import infill
 from rnd1lib.cli.recipe import recipe
 from rnd1lib.cli.sample import sample
+from rnd1lib.cli.sampling_command import SamplingCommand
 from rnd1lib.cli.tokenize import tokenize
 from rnd1lib.cli.trace import trace
 from rnd1lib.cli.train import train
@@ -52,7 +53,9 @@ def command_line() -> typer.Typer:
         rich_markup_mode=None,
     )
     app.callback()(options)
-    for command in (train, sample, infill, trace, export, tokenize, components, doctor, demo):
+    for command in (sample, infill):
+        app.command(cls=SamplingCommand)(command)
+    for command in (train, trace, export, tokenize, components, doctor, demo):
         app.command()(command)
     app.command("import")(import_)
     app.add_typer(recipe, name="recipe")

@@ -197,3 +197,17 @@ def test_a_model_that_was_exported_into_a_run_folder_is_a_model(folder, tmp_path
     (tmp_path / "run" / "recipe.yaml").write_text("about: a run\n")
     shutil.copytree(folder, tmp_path / "run" / "exported")
     assert lines(rnd1("sample", tmp_path / "run" / "exported", "5", "--ids", "--max-new-tokens", 0)) == ["5"]
+
+
+@pytest.mark.parametrize("command", ["sample", "infill"])
+@pytest.mark.parametrize("flag", ["--temperature", "--temperature=0.7", "--top-p", "--alg_temp"])
+def test_a_samplers_option_that_is_written_as_a_flag_is_told_how_it_is_written(with_text, command, flag):
+    key = flag.partition("=")[0].removeprefix("--").replace("-", "_")
+    done = rnd1(command, with_text, "small [[2]]", flag, "0.7")
+    assert mistake(done).endswith(f"is an option of a sampler, not of the command. Write --option {key}=VALUE.")
+
+
+def test_behind_two_dashes_a_word_is_a_text_and_an_unknown_flag_is_the_parsers(with_text):
+    assert len(lines(rnd1("sample", with_text, "--max-new-tokens", "2", "--", "--temperature"))) == 1
+    unknown = rnd1("sample", with_text, "small", "--tracee", "x")
+    assert unknown.exit_code == 2 and "No such option: --tracee" in unknown.output
