@@ -53,10 +53,8 @@ def command_line() -> typer.Typer:
         rich_markup_mode=None,
     )
     app.callback()(options)
-    for command in (sample, infill):
-        app.command(cls=SamplingCommand)(command)
-    for command in (train, trace, export, tokenize, components, doctor, demo):
-        app.command()(command)
+    for command in (train, sample, infill, trace, export, tokenize, components, doctor, demo):
+        app.command(cls=SamplingCommand if command in (sample, infill) else None)(command)
     app.command("import")(import_)
     app.add_typer(recipe, name="recipe")
     app.add_typer(data, name="data")
